@@ -1,0 +1,48 @@
+# Everything runs in .venv, which any target creates when it is missing.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check fix bench sample clean
+
+help: ## Show what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.11 or run make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	@touch $@
+
+demo: $(STAMP) ## The bundled sample, from a wiki to a page: crawl, build, publish, train, draw
+	$(BIN)/pixelbytes demo
+
+test: $(STAMP) ## The fast tests
+	$(BIN)/python -m pytest -q
+
+test-slow: $(STAMP) ## The slow ones: real servers, kill -9, whole runs
+	$(BIN)/python -m pytest -q -m "slow or wiki"
+
+check: $(STAMP) ## Linters: ruff, mypy, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(STAMP) ## Let ruff mend and format what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Benchmarks, side by side, as ratios
+	$(BIN)/python -m tests.bench
+
+sample: $(STAMP) ## Draw the bestiary of data/sample again (same bytes)
+	$(BIN)/python -m pipeline.sample.bestiary
+
+clean: ## Remove the environment and everything the runs made (the sample stays)
+	rm -rf $(VENV) data/raw data/releases data/runs .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,0 +1,1 @@
+"""Roof: the flows and the command."""

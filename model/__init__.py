@@ -1,0 +1,1 @@
+"""Second floor: networks, baselines, training, sampling and evaluation."""

@@ -1,0 +1,1 @@
+"""Ground floor: colours and the vocabulary that bytes and colours share."""

@@ -1,0 +1,1 @@
+"""First floor: pure stages from a site's pages to a checked release."""
