@@ -1,0 +1,194 @@
+"""The one place that composes the stages: raw store → release folder. The unit of work is a shard."""
+
+import importlib.metadata
+import multiprocessing
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from palettes.palette import load_palette
+from palettes.vocabulary import Vocabulary
+from pipeline import rows
+from pipeline.crawl.pages import parse_list
+from pipeline.crawl.raw import Crawl, RawStore
+from pipeline.crawl.sources import Source
+from pipeline.entries import join
+from pipeline.records import SPLITS, Dropped, Entry, Listing
+from pipeline.release import Manifest, Release, write_text
+from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout
+from pipeline.shard_build import BuildConfig, ShardReport, ShardTask, build_shard
+from pipeline.shards import ShardFile, ShardWriter, shard_name
+
+TRANSFORM_VERSION = 1  # raise it whenever the same raw bytes would give other rows
+SHARD_ROWS = 1024  # records of a shard; the number of shards is a power of two, so that growth rarely moves a border
+Progress = Callable[[int, int], None]  # records done, records in all
+
+
+def build(  # noqa: PLR0913 - the command's own options
+    source: Source,
+    store: RawStore,
+    out: Path,
+    *,
+    name: str,
+    config: BuildConfig = BuildConfig(),  # noqa: B008 - frozen
+    workers: int = 1,
+    progress: Progress = lambda _done, _all: None,
+) -> Release:
+    """Build a release folder at `out` from the newest finished crawl of a raw store.
+
+    The same raw store and config give the same Parquet bytes, on any number of workers. The folder appears whole or
+    not at all; one that stood there is replaced. ValueError when there is no crawl, or nothing in it can be built.
+    """
+    crawl = store.latest_crawl()
+    if crawl is None:
+        raise ValueError(f"{store.root} holds no finished crawl: run `pixelbytes crawl {source.name}` first.")
+    vocabulary = Vocabulary(palette=load_palette(config.palette))  # speaks before any work is done
+    listings, unread = read_lists(crawl, store, source)
+    entries, unjoined = join(listings, crawl.resources)
+    draft = out.with_name(f".{out.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    reports = list(_run(list(_tasks(entries, store, draft, source, config)), workers, progress))
+    dropped = [*unread, *unjoined, *(drop for report in reports for drop in report.dropped)]
+    if not sum(report.rows for report in reports):
+        raise ValueError(f"no record could be built from crawl {crawl.name}: {_reasons(dropped)}.")
+    quarantine = _write_quarantine(draft, sorted(dropped, key=lambda drop: (drop.id, drop.stage, drop.reason)))
+    manifest = Manifest(
+        name=name,
+        source=source.name,
+        crawl=crawl.name,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        code_version=code_version(),
+        transform={"version": TRANSFORM_VERSION, "parameters": _parameters(config, source)},
+        palette={"name": vocabulary.palette.name, "digest": vocabulary.palette.digest},
+        vocabulary={"size": len(vocabulary), "digest": vocabulary.digest},
+        k=config.k,
+        counts={split: sum(r.rows for r in reports if r.split == split) for split in SPLITS},
+        tokens=(tokens := dict(sum((Counter(report.tokens) for report in reports), Counter()))),
+        text_ratio=round(tokens["text"] / (tokens["text"] + tokens["pixel"]), 4),
+        configs={**_files(reports), "quarantine": {QUARANTINE_SPLIT: (quarantine,)}},
+        digest=rows.release_digest(
+            [(report.split, report.digest) for report in reports],
+            rows.meaning_of_ids(TRANSFORM_VERSION, config.k, config.max_side, vocabulary),
+        ),
+        licences=tuple(sorted({licence for report in reports for licence in report.licences})),
+        quarantine=dict(sorted(Counter(drop.stage for drop in dropped).items())),
+        yields={"listed": len(listings) + len(unread), "joined": len(entries), "built": sum(r.rows for r in reports)},
+    )
+    write_text(draft / "palettes" / f"{vocabulary.palette.name}.gpl", vocabulary.palette.gpl())
+    Release(folder=draft, manifest=manifest).with_manifest()
+    return Release.open(_swap(draft, out))
+
+
+def read_lists(crawl: Crawl, store: RawStore, source: Source) -> tuple[list[Listing], list[Dropped]]:
+    """Return all rows of the crawl's list pages, and the rows that could not be read."""
+    listings: list[Listing] = []
+    unread: list[Dropped] = []
+    for resource in crawl.resources:
+        if resource.kind == "list" and resource.sha256:
+            try:
+                page = parse_list(store.get(resource.sha256), resource.url, source)
+            except ValueError as error:
+                raise ValueError(f"the list {resource.url} cannot be read: {error}") from error
+            listings += page.listings
+            unread += [
+                Dropped(
+                    id="", name=row.text, stage="list", reason=f"{row.where}: {row.reason}", source_url=resource.url
+                )
+                for row in page.unparsed
+            ]
+    if not listings:
+        raise ValueError(f"the list of source {source.name!r} gave no row: the page changed, or its rules are wrong.")
+    return listings, unread
+
+
+def shard_count(records: int) -> int:
+    """Return how many shards hold so many records: a power of two.
+
+    >>> [shard_count(n) for n in (0, 1, 1024, 1025, 5000)]
+    [1, 1, 1, 2, 8]
+    """
+    return 1 << max(0, (-(-records // SHARD_ROWS) - 1).bit_length())
+
+
+def _tasks(
+    entries: Sequence[Entry], store: RawStore, out: Path, source: Source, config: BuildConfig
+) -> Iterator[ShardTask]:
+    for split in SPLITS:
+        chosen = [entry for entry in entries if entry.split == split]
+        count = shard_count(len(chosen))
+        borders = np.linspace(0, len(chosen), count + 1).astype(int)
+        for index in range(count):
+            part = tuple(chosen[borders[index] : borders[index + 1]])
+            yield ShardTask(
+                split=split,
+                index=index,
+                count=count,
+                entries=part,
+                raw=store.root,
+                out=out,
+                source=source,
+                config=config,
+            )
+
+
+def _run(tasks: Sequence[ShardTask], workers: int, progress: Progress) -> Iterator[ShardReport]:
+    """Yield the reports in order, from this process or from several; `spawn` because threads may be about."""
+    total, done = sum(len(task.entries) for task in tasks), 0
+    progress(0, total)
+    with ExitStack() as stack:
+        if workers > 1:
+            context = multiprocessing.get_context("spawn")
+            pool = stack.enter_context(ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context))
+            reports: Iterable[ShardReport] = pool.map(build_shard, tasks)
+        else:
+            reports = map(build_shard, tasks)
+        for task, report in zip(tasks, reports, strict=True):
+            done += len(task.entries)
+            progress(done, total)
+            yield report
+
+
+def _files(reports: Sequence[ShardReport]) -> dict[str, dict[str, tuple[ShardFile, ...]]]:
+    names = sorted({name for report in reports for name in report.files})
+    return {
+        name: {split: tuple(r.files[name] for r in reports if r.split == split) for split in SPLITS} for name in names
+    }
+
+
+def _write_quarantine(out: Path, dropped: Sequence[Dropped]) -> ShardFile:
+    with ShardWriter(out, shard_name("quarantine", QUARANTINE_SPLIT, 0, 1), quarantine_layout()) as writer:
+        writer.write(rows.quarantine_batch(dropped))
+        return writer.close()
+
+
+def _parameters(config: BuildConfig, source: Source) -> dict[str, object]:
+    return {**asdict(config), "shard_rows": SHARD_ROWS, "assertions": asdict(source.assertions)}
+
+
+def _reasons(dropped: Sequence[Dropped]) -> str:
+    counted = Counter(f"{drop.stage}: {drop.reason}" for drop in dropped).most_common(3)
+    return "; ".join(f"{count} × {reason}" for reason, count in counted) or "it lists nothing"
+
+
+def _swap(draft: Path, out: Path) -> Path:
+    """Put the finished folder in its place; an older one goes only once the new one is there."""
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.replace(old)
+    draft.replace(out)
+    shutil.rmtree(old, ignore_errors=True)
+    return out
+
+
+def code_version() -> str:
+    """Return the version of this distribution."""
+    return importlib.metadata.version("pixelbytes")

@@ -1,0 +1,176 @@
+"""A release folder and its manifest: what is in it, how it was made, and the digests that prove it."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from palettes.palette import Palette, load_palette
+from palettes.vocabulary import Vocabulary
+from pipeline.records import DatasetVersion, Split
+from pipeline.shards import ShardFile
+
+MANIFEST = "manifest.json"
+MAX_MANIFEST_BYTES = 64 * 1024 * 1024
+UNRELEASED = "unreleased"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One check of a release: what was asked, what was found."""
+
+    name: str
+    limit: str
+    value: str
+    passed: bool
+    override: str = ""  # why a failure was let through
+    worst: tuple[str, ...] = ()  # ids of the records to look at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Ids by what happened to them since the release before."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Tell whether anything changed."""
+        return bool(self.added or self.changed or self.removed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Everything about a release but its rows; `created_at`, `code_version` and `crawl` enter no digest."""
+
+    name: str
+    version: str = UNRELEASED
+    previous: str = ""
+    source: str
+    crawl: str
+    created_at: str
+    code_version: str
+    transform: dict[str, Any]  # version and parameters, as written by the builder
+    palette: dict[str, str]  # name, digest
+    vocabulary: dict[str, Any]  # size, digest
+    k: int
+    counts: dict[str, int]
+    tokens: dict[str, int]  # text, pixel, separator
+    text_ratio: float
+    configs: dict[str, dict[str, tuple[ShardFile, ...]]]
+    digest: str
+    gates: tuple[Gate, ...] = ()
+    diff: Changes = field(default_factory=Changes)
+    licences: tuple[str, ...]
+    quarantine: dict[str, int]
+    yields: dict[str, int]  # listed, joined, built: how many came through each stage
+
+    def to_json(self) -> str:
+        """Return the manifest as written to disk."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Manifest":
+        """Read a manifest; ValueError names what is missing or unknown."""
+        try:
+            raw = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{MANIFEST} is not JSON ({error}): the release is damaged.") from error
+        known = {item.name for item in fields(cls)}
+        if not isinstance(raw, dict) or set(raw) != known:
+            odd = sorted(known ^ set(raw)) if isinstance(raw, dict) else [type(raw).__name__]
+            raise ValueError(f"{MANIFEST} lacks or adds the keys {odd}: it was written by another version.")
+        raw["gates"] = tuple(Gate(**{**gate, "worst": tuple(gate["worst"])}) for gate in raw["gates"])
+        raw["diff"] = Changes(**{name: tuple(ids) for name, ids in raw["diff"].items()})
+        raw["licences"] = tuple(raw["licences"])
+        raw["configs"] = {
+            config: {split: tuple(ShardFile(**shard) for shard in shards) for split, shards in splits.items()}
+            for config, splits in raw["configs"].items()
+        }
+        return cls(**raw)
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release folder that has been opened: its manifest is read, its shards are read when asked for."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: Path) -> "Release":
+        """Open a release folder; ValueError when it is not one."""
+        path = folder / MANIFEST
+        if not path.is_file():
+            raise ValueError(
+                f"{folder} has no {MANIFEST}: give a release folder, such as data/releases/org/name/v1.0.0."
+            )
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise ValueError(f"{path} is larger than {MAX_MANIFEST_BYTES:,} bytes: it is no manifest of ours.")
+        return cls(folder=folder, manifest=Manifest.from_json(path.read_text(encoding="utf-8")))
+
+    @property
+    def version(self) -> DatasetVersion:
+        """Return the release's name, tag and digest; in a folder of releases the digest is the revision."""
+        manifest = self.manifest
+        return DatasetVersion(
+            repo_id=manifest.name, tag=manifest.version, revision=manifest.digest, digest=manifest.digest
+        )
+
+    @cached_property
+    def palette(self) -> Palette:
+        """Return the palette that lies in the release; ValueError when it is not the one the manifest names."""
+        palette = load_palette(self.folder / "palettes" / f"{self.manifest.palette['name']}.gpl")
+        if palette.digest != self.manifest.palette["digest"]:
+            raise ValueError(f"the palette in {self.folder} is not the one its manifest names: the release is damaged.")
+        return palette
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Return the vocabulary of the release's ids."""
+        return Vocabulary(palette=self.palette)
+
+    def shards(self, config: str, split: str) -> tuple[ShardFile, ...]:
+        """Return the files of a config's split; ValueError when there is no such thing."""
+        configs = self.manifest.configs
+        if config not in configs or split not in configs[config]:
+            known = [f"{name}/{part}" for name, splits in configs.items() for part in splits]
+            raise ValueError(f"{config}/{split} is not in this release: choose one of {', '.join(known)}.")
+        return configs[config][split]
+
+    def batches(self, config: str, split: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield a split's rows by row group, in id order, with flat memory."""
+        for shard in self.shards(config, split):
+            yield from pq.ParquetFile(self.folder / shard.file).iter_batches(columns=columns, batch_size=1024)
+
+    def read(self, shard: ShardFile, columns: list[str] | None = None) -> pa.Table:
+        """Return the rows of one shard."""
+        return pq.read_table(self.folder / shard.file, columns=columns, partitioning=None)
+
+    def table(self, config: str, split: Split | str, columns: list[str] | None = None) -> pa.Table:
+        """Return all rows of a split, in id order."""
+        return pa.concat_tables([self.read(shard, columns) for shard in self.shards(config, split)])
+
+    def with_manifest(self, **changes: Any) -> "Release":  # noqa: ANN401 - the manifest's own fields
+        """Write a changed manifest, whole or not at all, and return the release that has it."""
+        manifest = replace(self.manifest, **changes)
+        write_text(self.folder / MANIFEST, manifest.to_json())
+        return Release(folder=self.folder, manifest=manifest)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,186 @@
+"""One shard of a release, from entries to Parquet: what a worker process runs."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from palettes.palette import load_palette
+from palettes.vocabulary import FIRST_COLOUR, SEPARATORS, Vocabulary
+from pipeline import rows
+from pipeline.crawl.pages import parse_description
+from pipeline.crawl.raw import RawStore
+from pipeline.crawl.sources import Source
+from pipeline.pixelize import MAX_SIDE, PictureError, pixelize
+from pipeline.quantize import quantize
+from pipeline.records import Description, Dropped, Entry, Record, Resource
+from pipeline.rows import shard_digest
+from pipeline.schema import record_layouts, windows_config
+from pipeline.shards import ShardFile, ShardWriter, shard_name
+from pipeline.text import fit_caption
+from pipeline.tokenizer import encode_record
+from pipeline.windows import require_odd
+
+BATCH = 128  # records in memory at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildConfig:
+    """What shapes the rows of a release; all of it stands in the manifest."""
+
+    palette: str = "nes"  # a name in palettes/, or the path of a .gpl or .hex file
+    k: int = 3  # side of a context window, in tokens
+    max_side: int = MAX_SIDE  # px on the longer side of a sprite
+    text_share: float = 2 / 3  # of a record's tokens that its caption aims at
+    max_caption: int = 2000  # characters, whatever the picture's size
+
+    def __post_init__(self) -> None:
+        """Check what the types cannot say."""
+        require_odd(self.k)
+        if not 1 <= self.max_side <= 99:  # noqa: PLR2004 - the shape segment has two digits a side
+            raise ValueError(f"max_side is {self.max_side}: choose 1 to 99 px (the paper's is 25).")
+        if not 0 < self.text_share < 1:
+            raise ValueError(f"text_share is {self.text_share}: it is a share between 0 and 1, such as 0.667.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardTask:
+    """What a worker needs to build one shard: plain values only, so that it can travel to another process."""
+
+    split: str
+    index: int
+    count: int
+    entries: tuple[Entry, ...]
+    raw: Path
+    out: Path
+    source: Source
+    config: BuildConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardReport:
+    """What a worker built."""
+
+    split: str
+    files: dict[str, ShardFile]  # by config
+    tokens: dict[str, int]
+    licences: tuple[str, ...]
+    dropped: tuple[Dropped, ...]
+    digest: str  # over the record digests in id order
+    rows: int
+
+
+def make_record(entry: Entry, page: Description, picture: bytes, config: BuildConfig, vocabulary: Vocabulary) -> Record:
+    """Return the finished record of an entry; PictureError or ValueError say why it cannot be one."""
+    sprite = quantize(pixelize(picture, config.max_side), vocabulary.palette)
+    budget = round(sprite.shape[0] * (sprite.shape[1] + 1) * config.text_share / (1 - config.text_share))
+    caption = fit_caption(page.paragraphs, budget, config.max_caption)
+    if not caption.text:
+        raise ValueError("no sentence of the description can be written with the vocabulary's characters")
+    listing, miniature, description = entry.listing, entry.miniature, entry.description
+    return Record(
+        id=listing.key,
+        group=listing.group,
+        number=listing.number,
+        name=listing.name,
+        form=listing.form,
+        language=page.language,
+        sprite=sprite,
+        caption=caption.text,
+        ids=encode_record(sprite, caption.text, vocabulary),
+        source_url=description.url,
+        image_url=miniature.url,
+        revision=description.revision,
+        retrieved_at=max(description.time, miniature.time),
+        sha256=miniature.sha256,
+        licence=_both(description.licence, miniature.licence),
+        attribution=_both(description.attribution, miniature.attribution),
+        replaced=caption.replaced,
+    )
+
+
+def _both(text: str, picture: str) -> str:
+    return text if text == picture else f"text: {text}; picture: {picture}"
+
+
+def build_shard(task: ShardTask) -> ShardReport:
+    """Build one shard of every config; memory holds one batch of records."""
+    vocabulary = Vocabulary(palette=load_palette(task.config.palette))
+    layouts = record_layouts(task.config.k)
+    dropped: list[Dropped] = []
+    tokens: Counter[str] = Counter({"text": 0, "pixel": 0, "separator": 0})
+    licences: set[str] = set()
+    digests: list[str] = []
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(
+                ShardWriter(task.out, shard_name(name, task.split, task.index, task.count), layout)
+            )
+            for name, layout in layouts.items()
+        }
+        for records in _batches(_records(task, vocabulary, dropped)):
+            batch = rows.records_batch(records, vocabulary.palette, layouts["records"])
+            writers["records"].write(batch)
+            writers["tokens"].write(rows.tokens_batch(records, layouts["tokens"]))
+            name = windows_config(task.config.k)
+            writers[name].write(rows.windows_batch(records, task.config.k, layouts[name]))
+            tokens.update(count_tokens(np.concatenate([record.ids for record in records])))
+            licences.update(record.licence for record in records)
+            digests += batch.column("digest").to_pylist()
+        files = {name: writer.close() for name, writer in writers.items()}
+    return ShardReport(
+        split=task.split,
+        files=files,
+        tokens=dict(tokens),
+        licences=tuple(sorted(licences)),
+        dropped=tuple(dropped),
+        digest=shard_digest(digests),
+        rows=len(digests),
+    )
+
+
+def count_tokens(ids: UInt8[np.ndarray, "L"]) -> dict[str, int]:
+    """Return how many ids are text, pixels and separators; a text's own LF counts as a separator."""
+    pixel = int((ids >= FIRST_COLOUR).sum())
+    separator = int((ids <= max(SEPARATORS)).sum())
+    return {"text": len(ids) - pixel - separator, "pixel": pixel, "separator": separator}
+
+
+def _records(task: ShardTask, vocabulary: Vocabulary, dropped: list[Dropped]) -> Iterator[Record]:
+    """Yield the records of a shard in id order; what cannot be one goes to `dropped` with stage and reason."""
+    store = RawStore(task.raw)
+    seen: dict[tuple[bytes, tuple[int, ...], str], str] = {}
+    for entry in task.entries:
+        page = parse_description(store.get(entry.description.sha256), entry.listing.page_title, task.source)
+        if not isinstance(page, Description):
+            dropped.append(_drop(entry, "description", page.reason, entry.description))
+            continue
+        try:
+            picture = store.get(entry.miniature.sha256)
+            record = make_record(entry, page, picture, task.config, vocabulary)
+        except PictureError as error:
+            dropped.append(_drop(entry, "pixelize", str(error), entry.miniature))
+            continue
+        except ValueError as error:
+            dropped.append(_drop(entry, "text", str(error), entry.description))
+            continue
+        same = (record.sprite.tobytes(), record.sprite.shape, record.caption)
+        if (twin := seen.setdefault(same, record.id)) != record.id:
+            dropped.append(_drop(entry, "duplicate", f"same picture and same text as {twin}", entry.miniature))
+            continue
+        yield record
+
+
+def _drop(entry: Entry, stage: str, reason: str, resource: Resource) -> Dropped:
+    return Dropped(id=entry.listing.key, name=entry.listing.name, stage=stage, reason=reason, source_url=resource.url)
+
+
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    stream = iter(records)
+    while batch := list(islice(stream, BATCH)):
+        yield batch

@@ -1,0 +1,21 @@
+"""Train, validation, test by hash of the group: stable for ever, so that a rebuild moves nobody."""
+
+import hashlib
+
+from pipeline.records import Split
+
+TRAIN, VALIDATION = 0.8, 0.9  # cumulative shares: 80/10/10
+SALT = "pixelbytes"  # changing it would move everybody: never do
+
+
+def split_of(group: str) -> Split:
+    """Return the split of all records of a group (a family: forms, stages, recolours).
+
+    >>> split_of("0001") == split_of("0001")
+    True
+    """
+    digest = hashlib.sha256(f"{SALT}\x1f{group}".encode()).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64
+    if place < TRAIN:
+        return "train"
+    return "validation" if place < VALIDATION else "test"

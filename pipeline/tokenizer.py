@@ -1,0 +1,133 @@
+"""Segments to ids and back: decode is the inverse of encode.
+
+A record is three segments: the shape `(h, w)` as text, the image, the caption. To each row of a segment a separator
+is appended: TAB, or LF on the segment's last row. The caption may come first; the shape always stands before its image.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Literal
+
+import numpy as np
+from jaxtyping import UInt8
+
+from palettes.vocabulary import FIRST_COLOUR, LF, TAB, Vocabulary
+
+Order = Literal["image_first", "text_first"]
+ORDERS: tuple[Order, ...] = ("image_first", "text_first")
+Segment = str | UInt8[np.ndarray, "_ _"]
+
+
+class Part(IntEnum):
+    """What a token is for; metrics are told apart by it."""
+
+    SHAPE = 0
+    PIXELS = 1
+    ROW_ENDS = 2
+    CAPTION = 3
+
+
+def encode(segments: Sequence[Segment], vocabulary: Vocabulary) -> UInt8[np.ndarray, "L"]:
+    """Return the ids of texts and pictures (palette indices, h×w) in the order given."""
+    return np.concatenate([_grid(segment, vocabulary).ravel() for segment in segments])
+
+
+def encode_record(
+    sprite: UInt8[np.ndarray, "h w"], caption: str, vocabulary: Vocabulary, order: Order = "image_first"
+) -> UInt8[np.ndarray, "L"]:
+    """Return the ids of one record.
+
+    >>> encode_record(np.array([[1]], dtype=np.uint8), "a", Vocabulary()).tolist()
+    [6, 14, 9, 3, 14, 7, 2, 59, 2, 32, 2]
+    """
+    image: tuple[Segment, ...] = (shape_text(*sprite.shape), sprite)
+    return encode((*image, caption) if order == "image_first" else (caption, *image), vocabulary)
+
+
+def shape_text(h: int, w: int) -> str:
+    """Return the text of the shape segment, such as `(24, 25)`."""
+    return f"({h}, {w})"
+
+
+def grids(ids: UInt8[np.ndarray, "L"]) -> list[UInt8[np.ndarray, "_ _"]]:
+    """Return each segment as a grid of ids with its separator column; ValueError when rows are not of one width."""
+    ends = np.flatnonzero(ids == LF) + 1
+    if not len(ends) or ends[-1] != len(ids):
+        raise ValueError(f"the {len(ids)} ids do not end with LF: the record is cut off.")
+    found = []
+    for segment in np.split(ids, ends[:-1]):
+        width = int(np.argmax((segment == TAB) | (segment == LF))) + 1
+        if len(segment) % width or not _ruled(segment.reshape(-1, width)):
+            raise ValueError(f"a segment of {len(segment)} ids has rows of different widths (the first: {width}).")
+        found.append(segment.reshape(-1, width))
+    return found
+
+
+def _ruled(grid: UInt8[np.ndarray, "h w"]) -> bool:
+    """Tell whether separators stand in the last column and only there."""
+    return not (grid[:, :-1] <= LF).any() and bool((grid[:-1, -1] == TAB).all())
+
+
+def decode(ids: UInt8[np.ndarray, "L"], vocabulary: Vocabulary) -> list[Segment]:
+    """Return the segments of ids: a text for each one of bytes, palette indices for each one of colours."""
+    segments: list[Segment] = []
+    for grid in grids(ids):
+        cells = grid[:, :-1]
+        if cells.size and int(cells.min()) >= FIRST_COLOUR:
+            segments.append(cells - np.uint8(FIRST_COLOUR))
+        elif len(grid) == 1:
+            segments.append(vocabulary.decode_text(cells[0]))
+        else:
+            raise ValueError(f"a segment of {grid.shape[0]} rows holds bytes: only an image has more than one row.")
+    return segments
+
+
+def decode_record(ids: UInt8[np.ndarray, "L"], vocabulary: Vocabulary) -> tuple[UInt8[np.ndarray, "h w"], str]:
+    """Return sprite and caption of one record in either order; ValueError when it is not well formed."""
+    segments = decode(ids, vocabulary)
+    images = [i for i, segment in enumerate(segments) if not isinstance(segment, str)]
+    if len(segments) != 3 or len(images) != 1 or images[0] == 0:  # noqa: PLR2004 - shape, image, caption
+        raise ValueError(f"a record is shape, image and caption; these ids hold {len(segments)} segments.")
+    at = images[0]
+    sprite, shape, caption = segments[at], segments[at - 1], segments[2 if at == 1 else 0]
+    if isinstance(sprite, str) or not isinstance(caption, str) or shape != shape_text(*sprite.shape):
+        raise ValueError(f"the record announces the shape {shape!r}, but its image says otherwise.")
+    return sprite, caption
+
+
+def parts(ids: UInt8[np.ndarray, "L"]) -> UInt8[np.ndarray, "L"]:
+    """Return the Part of each token of a record; a shape's or caption's LF belongs to it, an image's to ROW_ENDS."""
+    found = grids(ids)
+    pictures = [grid.size > 1 and bool(grid[0, 0] >= FIRST_COLOUR) for grid in found]
+    out = []
+    for i, grid in enumerate(found):
+        if pictures[i]:
+            label = np.full(grid.shape, Part.PIXELS, dtype=np.uint8)
+            label[:, -1] = Part.ROW_ENDS
+        else:
+            before_image = i + 1 < len(found) and pictures[i + 1]
+            label = np.full(grid.shape, Part.SHAPE if before_image else Part.CAPTION, dtype=np.uint8)
+        out.append(label.ravel())
+    return np.concatenate(out)
+
+
+def reorder(ids: UInt8[np.ndarray, "L"], order: Order) -> UInt8[np.ndarray, "L"]:
+    """Return the same record with its image or its caption first."""
+    ends = np.flatnonzero(ids == LF) + 1
+    first, second, third = np.split(ids, ends[:-1])
+    is_image_first = bool(second[0] >= FIRST_COLOUR)
+    if is_image_first == (order == "image_first"):
+        return ids
+    return np.concatenate([third, first, second] if is_image_first else [second, third, first])
+
+
+def _grid(segment: Segment, vocabulary: Vocabulary) -> UInt8[np.ndarray, "h w"]:
+    if isinstance(segment, str):
+        cells = vocabulary.encode_text(segment)[None, :]
+    else:
+        if segment.size == 0 or int(segment.max()) >= len(vocabulary.palette):
+            raise ValueError(f"a sprite of shape {segment.shape} is empty or uses colours outside the palette.")
+        cells = segment + np.uint8(FIRST_COLOUR)
+    separators = np.full((len(cells), 1), TAB, dtype=np.uint8)
+    separators[-1] = LF
+    return np.concatenate([cells, separators], axis=1)
