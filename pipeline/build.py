@@ -13,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from palettes.palette import load_palette
-from palettes.vocabulary import Vocabulary
 from pipeline import rows
 from pipeline.crawl.pages import parse_list
 from pipeline.crawl.raw import Crawl, RawStore
@@ -49,7 +47,7 @@ def build(  # noqa: PLR0913 - the command's own options
     crawl = store.latest_crawl()
     if crawl is None:
         raise ValueError(f"{store.root} holds no finished crawl: run `pixelbytes crawl {source.name}` first.")
-    vocabulary = Vocabulary(palette=load_palette(config.palette))  # speaks before any work is done
+    vocabulary = config.vocabulary()  # speaks before any work is done
     listings, unread = read_lists(crawl, store, source)
     entries, unjoined = join(listings, crawl.resources)
     draft = out.with_name(f".{out.name}.part")

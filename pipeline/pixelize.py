@@ -68,10 +68,8 @@ def _why_not_opened(body: bytes, error: Exception) -> str:
 
 def _drawn_box(image: Image.Image) -> tuple[int, int, int, int]:
     """Return the box of all pixels that are more drawn than not."""
-    alpha = image.getchannel("A")
-    if np.asarray(alpha).min() >= OPAQUE:
-        return (0, 0, image.width, image.height)
-    box = alpha.point([0] * OPAQUE + [255] * (256 - OPAQUE)).getbbox()
-    if box is None:
+    drawn = np.asarray(image.getchannel("A")) >= OPAQUE
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    if not len(rows):
         raise PictureError(f"the picture of {image.width}×{image.height} px is transparent everywhere.")
-    return box
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

@@ -47,6 +47,10 @@ class BuildConfig:
         if not 0 < self.text_share < 1:
             raise ValueError(f"text_share is {self.text_share}: it is a share between 0 and 1, such as 0.667.")
 
+    def vocabulary(self) -> Vocabulary:
+        """Return the vocabulary that the palette gives; ValueError for a palette that is not known."""
+        return Vocabulary(palette=load_palette(self.palette))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardTask:
@@ -110,7 +114,7 @@ def _both(text: str, picture: str) -> str:
 
 def build_shard(task: ShardTask) -> ShardReport:
     """Build one shard of every config; memory holds one batch of records."""
-    vocabulary = Vocabulary(palette=load_palette(task.config.palette))
+    vocabulary = task.config.vocabulary()
     layouts = record_layouts(task.config.k)
     dropped: list[Dropped] = []
     tokens: Counter[str] = Counter({"text": 0, "pixel": 0, "separator": 0})

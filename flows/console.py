@@ -1,0 +1,37 @@
+"""What a person sees on the terminal: bars on long work, tables, and sprites. Results go to stdout, all else to stderr."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pipeline.build import Progress as OnProgress
+from pipeline.release import Gate
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def counting(title: str, unit: str) -> Iterator[OnProgress]:
+    """Show a bar on stderr while the block runs; give what it yields to whoever counts."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=err) as bar:
+        task = bar.add_task(title, total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield show
+
+
+def gate_table(gates: Sequence[Gate]) -> Table:
+    """Return the gates as a table: limit, value, and the worst records of a failure."""
+    table = Table("gate", "limit", "found", "", "worst records", title="Gates")
+    for gate in gates:
+        verdict = "passed" if gate.passed else (f"let through: {gate.override}" if gate.override else "FAILED")
+        style = "" if gate.passed else ("yellow" if gate.override else "red")
+        table.add_row(gate.name, gate.limit, gate.value, verdict, ", ".join(gate.worst[:5]), style=style)
+    return table

@@ -1,0 +1,21 @@
+"""The bundled sample from a wiki to a page, in one call that can be interrupted anywhere and run again."""
+
+from pathlib import Path
+
+from flows.console import err
+from flows.rebuild_dataset import rebuild_dataset, released_payload
+from flows.settings import DataRoot
+from flows.train_model import train_model
+
+NAME = "pixelbytes/sample"
+
+
+def run_demo(root: DataRoot, preset: str, workers: int = 1) -> Path:
+    """Rebuild the sample's dataset, train on the version that this ended with, and return the page."""
+    err.print("[bold]1/2[/] from the bundled wiki to a release")
+    published = rebuild_dataset("sample", NAME, data=str(root.root), workers=workers)
+    state = "published" if published.new else "nothing changed since"
+    err.print(f"    {state} {published.version.ref}: {published.release.folder}", soft_wrap=True)
+    err.print("[bold]2/2[/] from the release to a model that draws and writes")
+    payload = released_payload(published.version, root.releases)
+    return train_model(**payload, data=str(root.root), preset=preset) / "report.html"

@@ -1,0 +1,51 @@
+"""Prefect tasks of the models: each wraps one function, and holds no logic of its own."""
+
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from flows.pages import run_page
+from flows.settings import DataRoot
+from model import runs
+from model.presets import preset_of
+from model.progress import progress_bar
+from pipeline.publish import FolderStore
+from pipeline.release import Release
+
+
+@task(cache_policy=NO_CACHE)
+def open_release(repo_id: str, tag: str, digest: str, releases: Path) -> Release:
+    """Open exactly the version that is named; ValueError when its content is not the one announced."""
+    release = FolderStore(releases).open(repo_id, tag)
+    if digest and release.manifest.digest != digest:
+        raise ValueError(
+            f"{repo_id}@{tag} in {releases} has digest {release.manifest.digest}, but {digest} was announced: "
+            "it is another dataset of that name."
+        )
+    return release
+
+
+@task(cache_policy=NO_CACHE)
+def train_network(release: Release, root: DataRoot, preset: str, core: str, seed: int) -> Path:
+    """Train, or go on with, the run of this release, preset and seed."""
+    with progress_bar() as on_progress:
+        return runs.train_run(release, root.runs, preset_of(preset, core, seed), on_progress)
+
+
+@task(cache_policy=NO_CACHE)
+def evaluate_run(release: Release, run: Path) -> None:
+    """Write the run's evaluation.json: network and baselines on the test split."""
+    runs.evaluate_run(release, run)
+
+
+@task(cache_policy=NO_CACHE)
+def draw_samples(release: Release, run: Path) -> None:
+    """Draw what the page shows: from nothing, from captions, from pictures."""
+    runs.sample_run(release, run)
+
+
+@task(cache_policy=NO_CACHE)
+def write_page(release: Release, run: Path, root: DataRoot) -> Path:
+    """Write the run's report.html."""
+    return run_page(release, run, root)

@@ -1,0 +1,101 @@
+"""Gather what a page shows, of a run or of a release, and write it."""
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from flows.settings import DataRoot
+from model.evaluate import read_evaluation
+from model.render import render_report
+from model.report_data import Anatomy, Pair, ReportData, RunFacts, read_log
+from pipeline.crawl.raw import RawStore
+from pipeline.records import SPLITS
+from pipeline.release import Release, write_text
+from pipeline.tokenizer import decode_record
+
+PAIRS = 12
+
+
+def release_page(release: Release, root: DataRoot, page: Path) -> Path:
+    """Write the page of a release alone."""
+    write_text(page, render_report(_about_release(release, root)))
+    return page
+
+
+def run_page(release: Release, run: Path, root: DataRoot, page: Path | None = None) -> Path:
+    """Write the page of a run: its release, its curves, its judgement, its drawings."""
+    from dataclasses import replace
+
+    from model.runs import EVALUATION, read_samples
+
+    target = page or run / "report.html"
+    evaluation = read_evaluation(run / EVALUATION) if (run / EVALUATION).is_file() else None
+    data = replace(
+        _about_release(release, root),
+        run=_facts(run),
+        log=read_log(run / "log.jsonl"),
+        evaluation=evaluation,
+        samples=read_samples(run),
+    )
+    write_text(target, render_report(data))
+    return target
+
+
+def _about_release(release: Release, root: DataRoot) -> ReportData:
+    manifest = release.manifest
+    return ReportData(
+        title=f"{manifest.name} {manifest.version}",
+        palette=release.palette,
+        dataset=release.version,
+        manifest=manifest,
+        pairs=_pairs(release, RawStore(root.raw(manifest.source))),
+        anatomy=_anatomy(release),
+    )
+
+
+def _pairs(release: Release, store: RawStore) -> tuple[Pair, ...]:
+    """Return records of the training split, evenly spread, beside the raw pictures they came from; none without a store."""
+    records = release.table("records", "train")
+    tokens = release.table("tokens", "train", ["tokens"]).column("tokens")
+    places = np.linspace(0, records.num_rows - 1, min(2 * PAIRS, records.num_rows)).astype(int).tolist()
+    found = (
+        (records.slice(i, 1).to_pylist()[0], np.array(tokens[i].as_py(), dtype=np.uint8))
+        for i in places
+        if store.has(records.column("sha256")[i].as_py())
+    )
+    return tuple(
+        Pair(
+            name=row["name"],
+            caption=row["caption"],
+            original_png=store.get(row["sha256"]),
+            sprite=decode_record(ids, release.vocabulary)[0],
+            source_url=row["source_url"],
+            licence=row["licence"],
+        )
+        for row, ids in islice(found, PAIRS)
+    )
+
+
+def _anatomy(release: Release) -> Anatomy | None:
+    """Return the first record of the first split that has one, to be taken apart."""
+    for split in SPLITS:
+        names = release.table("records", split, ["name"])
+        if names.num_rows:
+            ids = release.table("tokens", split, ["tokens"]).column("tokens")[0].as_py()
+            name = names.column("name")[0].as_py()
+            return Anatomy(name=name, ids=np.array(ids, dtype=np.uint8), k=release.manifest.k)
+    return None
+
+
+def _facts(run: Path) -> RunFacts:
+    """Return what was trained, from the run's config.json."""
+    told = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    settings = {**told["model"], **told["train"]}
+    parameters = 0
+    if (run / "evaluation.json").is_file():
+        rows = read_evaluation(run / "evaluation.json").models
+        parameters = next((row.parameters for row in rows if row.kind == "network"), 0)
+    shown = tuple((name.replace("_", " "), str(value)) for name, value in settings.items() if value is not None)
+    return RunFacts(model=str(told["model"]["core"]).upper(), parameters=parameters, settings=shown)

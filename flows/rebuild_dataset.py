@@ -1,0 +1,49 @@
+"""The flow that turns today's pages of a source into a release."""
+
+from pathlib import Path
+
+from prefect import flow
+from prefect.events import emit_event
+
+from flows import dataset_tasks as tasks
+from flows.settings import data_root
+from pipeline.publish import Published
+from pipeline.records import DatasetVersion
+
+RELEASED = "pixelbytes.dataset.released"
+
+
+@flow(name="rebuild-dataset", log_prints=True, validate_parameters=False)
+def rebuild_dataset(  # noqa: PLR0913 - a deployment's parameters
+    source: str,
+    repo_id: str,
+    k: int = 3,
+    *,
+    data: str | None = None,
+    store: str | None = None,
+    workers: int = 1,
+    offline: bool = False,
+    contact: str | None = None,
+) -> Published:
+    """Turn today's pages of `source` into a tagged release; nothing is published when nothing changed."""
+    root = data_root(data)
+    releases = Path(store) if store else root.releases
+    if not offline:
+        tasks.crawl_source(source, root, contact)
+    release = tasks.build_release(source, repo_id, root, k, workers)
+    checked = tasks.check_release(release, releases)  # stops here when a gate says no
+    published = tasks.publish_release(checked, source, releases)
+    if published.new:
+        announce(published.version, releases)
+    return published
+
+
+def released_payload(version: DatasetVersion, store: Path) -> dict[str, str]:
+    """Return what the event carries: exactly the parameters that training starts from."""
+    return {"repo_id": version.repo_id, "tag": version.tag, "digest": version.digest, "store": str(store)}
+
+
+def announce(version: DatasetVersion, store: Path) -> None:
+    """Tell everybody who waits for a release that this one stands."""
+    resource = {"prefect.resource.id": f"pixelbytes.dataset.{version.repo_id}", "prefect.resource.name": version.ref}
+    emit_event(RELEASED, resource=resource, payload=released_payload(version, store))

@@ -1,0 +1,53 @@
+"""Where things go, and how Prefect is asked to behave; read before Prefect is imported."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DATA_VARIABLE = "PIXELBYTES_DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class DataRoot:
+    """The folder that holds raw stores, builds, releases and runs."""
+
+    root: Path
+
+    def raw(self, source: str) -> Path:
+        """Return the raw store of a source."""
+        return self.root / "raw" / source
+
+    def built(self, name: str) -> Path:
+        """Return where the newest build of a dataset lies before it is published."""
+        return self.root / "builds" / name
+
+    @property
+    def releases(self) -> Path:
+        """Return the folder of releases, the default store."""
+        return self.root / "releases"
+
+    @property
+    def runs(self) -> Path:
+        """Return the folder of training runs."""
+        return self.root / "runs"
+
+
+def data_root(given: Path | str | None = None) -> DataRoot:
+    """Return the data root: what was given, else PIXELBYTES_DATA, else `data` where one stands."""
+    return DataRoot(Path(given or os.environ.get(DATA_VARIABLE, "data")).resolve())
+
+
+def quiet_prefect(data: DataRoot) -> None:
+    """Let Prefect keep its own files in the data root, say nothing but failures, and send nothing anywhere.
+
+    Only what the user has not set themselves; must run before Prefect is first imported.
+    """
+    defaults = {
+        "PREFECT_HOME": str(data.root / "prefect"),
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",  # the command itself says what happened
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)

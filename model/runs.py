@@ -1,0 +1,144 @@
+"""A run: one folder in which a network is trained, judged beside the baselines, and made to draw."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from model.baselines import fit_baselines
+from model.batches import TokenTable, load_tokens
+from model.checkpoint import CheckpointInfo, load_checkpoint, read_info
+from model.evaluate import Evaluation, evaluate, read_evaluation, write_evaluation
+from model.generate import SampleConfig, caption_prompt, draw_samples, picture_prompt
+from model.network import Network, NetworkModel
+from model.pictures import sprite_png
+from model.presets import Preset
+from model.report_data import Captioned, Creature, Illustration, Samples
+from model.train import OnProgress, TrainData, train
+from palettes.vocabulary import Vocabulary
+from pipeline.release import Release, write_text
+from pipeline.tokenizer import decode_record
+
+EVALUATION, SAMPLES = "evaluation.json", "samples/samples.json"
+FREE, PROMPTED = 12, 6  # pictures drawn from nothing; captions and pictures given
+DRAW = SampleConfig(temperature=0.8, top_p=0.95, max_caption=1400)
+
+
+def run_folder(release: Release, runs: Path, preset: Preset) -> Path:
+    """Return where a run of this release, recipe and seed lies: the same for the same three."""
+    recipe = f"{release.manifest.digest} {preset.model.digest()} {preset.train.digest()}"
+    mark = hashlib.sha256(recipe.encode()).hexdigest()[:8]
+    name = release.manifest.name.replace("/", "-")
+    parts = (name, release.manifest.version, preset.model.core, preset.name, f"s{preset.train.seed}", mark)
+    return runs / "-".join(parts)
+
+
+def train_run(release: Release, runs: Path, preset: Preset, on_progress: OnProgress = lambda _: None) -> Path:
+    """Train a preset on a release, or go on with it; return the run's folder."""
+    folder = run_folder(release, runs, preset)
+    train(TrainData.from_release(release), preset.model, preset.train, folder, on_progress)
+    return folder
+
+
+def checkpoint_of(path: Path) -> Path:
+    """Return the checkpoint folder that a path means: itself, or the best one of a run; ValueError when there is none."""
+    for folder in (path, path / "checkpoints" / "best"):
+        if (folder / "model.safetensors").is_file():
+            return folder
+    raise ValueError(f"{path} is neither a checkpoint nor a run with one: give data/runs/RUN or its checkpoints/best.")
+
+
+def info_of(checkpoint: Path) -> CheckpointInfo:
+    """Return what a checkpoint says of itself: its dataset, recipe and step."""
+    return read_info(checkpoint)
+
+
+def load_run(run: Path, vocabulary: Vocabulary) -> tuple[Network, CheckpointInfo]:
+    """Return the best network of a run."""
+    return load_checkpoint(checkpoint_of(run), vocabulary)
+
+
+def evaluate_run(release: Release, run: Path) -> Evaluation:
+    """Return the run's evaluation on the release's test split, made now unless it stands there already."""
+    path = run / EVALUATION
+    stamp = checkpoint_of(run) / "config.json"
+    if path.is_file() and path.stat().st_mtime >= stamp.stat().st_mtime:
+        return read_evaluation(path)
+    evaluation = evaluate_checkpoint(release, checkpoint_of(run))
+    write_evaluation(evaluation, path)
+    return evaluation
+
+
+def evaluate_checkpoint(release: Release, checkpoint: Path) -> Evaluation:
+    """Score a checkpoint and all baselines, which are fitted to the training split alone, on the test split."""
+    network, info = load_checkpoint(checkpoint, release.vocabulary)
+    model = NetworkModel(network, name=info.model.core.upper())
+    baselines = fit_baselines(load_tokens(release, "train"), release.vocabulary)
+    return evaluate([model, *baselines], load_tokens(release, "test"), release.version, "test", seed=0)
+
+
+def sample_run(release: Release, run: Path) -> Samples:
+    """Draw from nothing, from held-out captions and from held-out pictures; keep it all in the run's folder."""
+    path = run / SAMPLES
+    stamp = checkpoint_of(run) / "config.json"
+    if path.is_file() and path.stat().st_mtime >= stamp.stat().st_mtime:
+        return read_samples(run)
+    vocabulary = release.vocabulary
+    network, _ = load_run(run, vocabulary)
+    real = [decode_record(ids, vocabulary) for ids in _spread(load_tokens(release, "test"), PROMPTED)]
+    nothing = [np.zeros(0, dtype=np.uint8)] * FREE
+    free = draw_samples(network, vocabulary, nothing, "image_first", DRAW)
+    captions = [caption_prompt(caption, vocabulary) for _, caption in real]
+    drawn = draw_samples(network, vocabulary, captions, "text_first", DRAW)
+    pictures = [picture_prompt(sprite, vocabulary) for sprite, _ in real]
+    told = draw_samples(network, vocabulary, pictures, "image_first", DRAW)
+    samples = Samples(
+        from_nothing=tuple(Creature(sprite=one.sprite, caption=one.caption) for one in free),
+        from_captions=tuple(
+            Illustration(caption=caption, sprite=one.sprite, real=sprite)
+            for one, (sprite, caption) in zip(drawn, real, strict=True)
+        ),
+        from_pictures=tuple(
+            Captioned(sprite=sprite, caption=one.caption, real=caption)
+            for one, (sprite, caption) in zip(told, real, strict=True)
+        ),
+    )
+    write_samples(samples, path, vocabulary)
+    return samples
+
+
+def _spread(table: TokenTable, count: int) -> list[UInt8[np.ndarray, "_"]]:
+    """Return so many records, evenly spread over the split."""
+    return [table.record(i) for i in np.linspace(0, len(table) - 1, min(count, len(table))).astype(int).tolist()]
+
+
+def write_samples(samples: Samples, path: Path, vocabulary: Vocabulary) -> None:
+    """Write samples as JSON (sprites as rows of palette indices), and a PNG of each drawn sprite beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn = [*samples.from_nothing, *samples.from_captions]
+    for number, one in enumerate(drawn):
+        kind = "nothing" if isinstance(one, Creature) else "caption"
+        (path.parent / f"{number:03d}-{kind}.png").write_bytes(sprite_png(one.sprite, vocabulary.palette.rgb))
+    write_text(path, json.dumps(asdict(samples), default=np.ndarray.tolist, ensure_ascii=False))
+
+
+def read_samples(run: Path) -> Samples:
+    """Return the samples that a run has drawn; empty when it has drawn none."""
+    path = run / SAMPLES
+    if not path.is_file():
+        return Samples()
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return Samples(
+        from_nothing=tuple(Creature(**_with_sprites(row)) for row in told["from_nothing"]),
+        from_captions=tuple(Illustration(**_with_sprites(row)) for row in told["from_captions"]),
+        from_pictures=tuple(Captioned(**_with_sprites(row)) for row in told["from_pictures"]),
+    )
+
+
+def _with_sprites(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose lists are sprites again."""
+    return {name: np.array(value, dtype=np.uint8) if isinstance(value, list) else value for name, value in row.items()}

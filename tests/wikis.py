@@ -1,0 +1,64 @@
+"""Small wikis in memory, for tests of the server and of the crawler."""
+
+import io
+
+from PIL import Image
+
+from pipeline.crawl.raw import Crawl
+from pipeline.records import Resource
+from pipeline.sample.state import page_path
+from pipeline.sample.wiki import HOST, Creature, SampleWiki, Served
+
+
+def png(shade: int, size: int = 16) -> bytes:
+    """Return a small picture; each shade has its own bytes."""
+    buffer = io.BytesIO()
+    Image.new("RGBA", (size, size), (shade % 256, 90, 160, 255)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def creature(number: int, form: str = "") -> Creature:
+    """Return a creature with a text of two paragraphs."""
+    return Creature(
+        id=f"c{number}{form.lower()}",
+        number=number,
+        name=f"Beast {number}",
+        form=form,
+        family=f"Family {number // 2}",
+        stage=1,
+        text=f"Beast {number} {form} lives & sleeps in moss.\n\nIt is <shy>.",
+        image=f"{number}{form}.png",
+    )
+
+
+def small_wiki(count: int = 5) -> SampleWiki:
+    """Return a wiki of `count` species, the third with a form, in both heading DOMs."""
+    creatures = [*(creature(number) for number in range(1, count + 1)), creature(3, "Frost")]
+    return SampleWiki.of(creatures, {c.image: png(10 * place) for place, c in enumerate(creatures)})
+
+
+def page(number: int, form: str = "") -> str:
+    """Return the path of a creature's page."""
+    return page_path(creature(number, form).title)
+
+
+def picture(number: int, form: str = "") -> str:
+    """Return the path of a creature's picture."""
+    return creature(number, form).image_path
+
+
+def asked(served: Served) -> list[str]:
+    """Return the paths asked since the last call, in order, without their queries."""
+    paths = [note.path.removeprefix(HOST).split("?")[0] for note in served.wiki.asked]
+    served.wiki.asked.clear()
+    return paths
+
+
+def bodies(done: Crawl) -> dict[tuple[str, str], str]:
+    """Return the digests of what one crawls for, by kind and URL."""
+    return {(line.kind, line.url): line.sha256 for line in done.resources if line.kind not in ("api", "robots")}
+
+
+def line(done: Crawl, path: str) -> Resource:
+    """Return the line of the resource at a path of the wiki."""
+    return next(resource for resource in done.resources if resource.url == HOST + path)
