@@ -38,9 +38,10 @@ def demo(*, preset: str = "small", data: Data = None, workers: int = 1) -> int:
 
     Example: pixelbytes demo
     """
+    root = _root(data)  # before Prefect is imported
     from flows.demo import run_demo
 
-    return _say_page(run_demo(_root(data), preset=preset, workers=workers))
+    return _say_page(run_demo(root, preset=preset, workers=workers))
 
 
 @sample.command
@@ -277,3 +278,7 @@ def _failed(error: Exception) -> int:
 def main() -> None:
     """Run the command line."""
     sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -9,12 +9,12 @@ from flows.console import counting
 from flows.reach import reached
 from flows.settings import DataRoot
 from pipeline.build import BuildConfig, build
-from pipeline.checks import blocking, check
+from pipeline.checks import check
 from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.run import crawl
 from pipeline.crawl.sources import load_source
 from pipeline.publish import FolderStore, GateError, Published
-from pipeline.release import Release
+from pipeline.release import Release, blocking
 
 
 @task(cache_policy=NO_CACHE)

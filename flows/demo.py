@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flows.console import err
 from flows.rebuild_dataset import rebuild_dataset, released_payload
+from flows.server import start_guarded_server
 from flows.settings import DataRoot
 from flows.train_model import train_model
 
@@ -12,6 +13,7 @@ NAME = "pixelbytes/sample"
 
 def run_demo(root: DataRoot, preset: str, workers: int = 1) -> Path:
     """Rebuild the sample's dataset, train on the version that this ended with, and return the page."""
+    start_guarded_server()
     err.print("[bold]1/2[/] from the bundled wiki to a release")
     published = rebuild_dataset("sample", NAME, data=str(root.root), workers=workers)
     state = "published" if published.new else "nothing changed since"

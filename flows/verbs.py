@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from flows.console import counting, err, gate_table, out
 from flows.errors import UsageError, given_by_user
+from flows.server import start_guarded_server
 from flows.settings import DataRoot
 from pipeline import checks
 from pipeline.build import BuildConfig
@@ -17,7 +18,7 @@ from pipeline.crawl.run import crawl as crawl_source
 from pipeline.crawl.sources import Source, load_source
 from pipeline.diff import diff as diff_releases
 from pipeline.publish import FolderStore, resolve
-from pipeline.release import Release
+from pipeline.release import Release, blocking
 from flows.reach import reached
 from pipeline.verify import verify as verify_release
 
@@ -137,7 +138,7 @@ def check(root: DataRoot, release: str, against: str | None, allowed: Override, 
         out.print_json(json.dumps([asdict(gate) for gate in gates]))
     else:
         out.print(gate_table(gates))
-    return GATE_SAID_NO if checks.blocking(gates) else DONE
+    return GATE_SAID_NO if blocking(gates) else DONE
 
 
 def verify(root: DataRoot, release: str, *, as_json: bool) -> int:
@@ -168,6 +169,7 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
         FolderStore(root.releases).folder(_dataset_name(known, how.name))
     from flows.rebuild_dataset import rebuild_dataset
 
+    start_guarded_server()
     published = rebuild_dataset(
         source,
         _dataset_name(known, how.name),
@@ -201,6 +203,7 @@ def train(root: DataRoot, dataset: str, how: TrainOptions, *, as_json: bool) -> 
             raise UsageError(f"{dataset} was never published: training names a version; run `pixelbytes rebuild` first.")
     from flows.train_model import train_model
 
+    start_guarded_server()
     run = train_model(
         found.version.repo_id,
         found.version.tag,

@@ -1,6 +1,5 @@
 """The one place that composes the stages: raw store → release folder. The unit of work is a shard."""
 
-import importlib.metadata
 import multiprocessing
 import shutil
 from collections import Counter
@@ -19,7 +18,7 @@ from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.sources import Source
 from pipeline.entries import join
 from pipeline.records import SPLITS, Dropped, Entry, Listing
-from pipeline.release import Manifest, Release, write_text
+from pipeline.release import Manifest, Release, code_version, write_text
 from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout
 from pipeline.shard_build import BuildConfig, ShardReport, ShardTask, build_shard
 from pipeline.shards import ShardFile, ShardWriter, shard_name
@@ -185,8 +184,3 @@ def _swap(draft: Path, out: Path) -> Path:
     draft.replace(out)
     shutil.rmtree(old, ignore_errors=True)
     return out
-
-
-def code_version() -> str:
-    """Return the version of this distribution."""
-    return importlib.metadata.version("pixelbytes")

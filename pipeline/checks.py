@@ -63,11 +63,6 @@ def override(gates: tuple[Gate, ...], name: str, because: str) -> tuple[Gate, ..
     return tuple(replace(gate, override=because) if gate.name == name and not gate.passed else gate for gate in gates)
 
 
-def blocking(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
-    """Return the gates that stop a release: failed and not overridden."""
-    return tuple(gate for gate in gates if not gate.passed and not gate.override)
-
-
 def _shards(release: Release, split: str) -> Iterator[dict[str, pa.Table]]:
     """Yield, shard by shard, the table of each config."""
     names = list(record_layouts(release.manifest.k))

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.card import write_card
-from pipeline.checks import blocking
 from pipeline.diff import diff, next_version
 from pipeline.records import DatasetVersion
-from pipeline.release import Release
+from pipeline.release import Release, blocking
 from pipeline.shards import sync_folder
 
 LATEST = "latest"

@@ -1,5 +1,6 @@
 """A release folder and its manifest: what is in it, how it was made, and the digests that prove it."""
 
+import importlib.metadata
 import json
 import os
 from collections.abc import Iterator
@@ -31,6 +32,11 @@ class Gate:
     passed: bool
     override: str = ""  # why a failure was let through
     worst: tuple[str, ...] = ()  # ids of the records to look at
+
+
+def blocking(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+    """Return the gates that stop a release: failed and not overridden."""
+    return tuple(gate for gate in gates if not gate.passed and not gate.override)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +169,14 @@ class Release:
         manifest = replace(self.manifest, **changes)
         write_text(self.folder / MANIFEST, manifest.to_json())
         return Release(folder=self.folder, manifest=manifest)
+
+
+def code_version() -> str:
+    """Return the version of this distribution, or `unknown` in a checkout that was never installed."""
+    try:
+        return importlib.metadata.version("pixelbytes")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def write_text(path: Path, text: str) -> None:

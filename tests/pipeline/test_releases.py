@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.build import build
-from pipeline.checks import blocking, check, override
+from pipeline.checks import check, override
 from pipeline.diff import diff, next_version
 from pipeline.publish import FolderStore, GateError, resolve
-from pipeline.release import Changes, Release
+from pipeline.release import Changes, Release, blocking
 from pipeline.schema import record_layouts
 from pipeline.verify import verify
 from tests.raw_stores import Creature, creatures, make_store, png, sample_source

@@ -1,0 +1,42 @@
+"""Prefect's temporary server, which must not outlive the command, however that ends."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+# Waits for the end of its standard input, which comes when the command ends in any way, then stops the server
+_GUARD = """
+import os, signal, sys
+sys.stdin.read()
+try:
+    os.kill(int(sys.argv[1]), signal.SIGTERM)
+except ProcessLookupError:
+    pass
+"""
+
+
+def start_guarded_server() -> None:
+    """Start the temporary server that this process's flows will use, and a guard that ends it with us.
+
+    Prefect starts it by itself at the first flow, but leaves it running when the process is killed (kill -9). Nothing is
+    started where PREFECT_API_URL names a server.
+    """
+    if os.environ.get("PREFECT_API_URL"):
+        return
+    from prefect.server.api.server import SubprocessASGIServer
+
+    server = SubprocessASGIServer()  # one per process: flows find the same
+    if server.server_process is None:
+        # starting takes seconds and blocks, but the process is there at once: the guard must be, too
+        threading.Thread(target=_guard, args=(lambda: server.server_process,), daemon=True).start()
+        server.start()
+
+
+def _guard(started: Callable[[], "subprocess.Popen[bytes] | None"]) -> None:
+    while (process := started()) is None:
+        time.sleep(0.005)
+    command = [sys.executable, "-c", _GUARD, str(process.pid)]
+    subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603

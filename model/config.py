@@ -1,0 +1,123 @@
+"""Sizes of a model and the recipe of its training: frozen, checked when made, written to and read from JSON."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypeVar
+
+from pipeline.windows import require_odd
+
+Core = Literal["lstm", "transformer", "mamba"]
+Look = Literal["ahead", "current"]
+BUILT_CORES = ("lstm",)
+AnyConfig = TypeVar("AnyConfig", bound="JsonConfig")
+SMALLEST_TOKEN_WIDTH = 9  # the paper's floor for E
+
+
+class JsonConfig:
+    """What both configs can do: become JSON, come back from it, and be named by a digest."""
+
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]  # only dataclasses inherit from this
+
+    @classmethod
+    def from_json(cls: type[AnyConfig], values: Mapping[str, Any]) -> AnyConfig:  # noqa: PYI019 - beartype refuses Self here
+        """Return the config that `to_json` wrote; ValueError names a field that does not exist."""
+        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]  # the same
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"{cls.__name__} has no field {unknown[0]!r}: it knows {', '.join(sorted(known))}.")
+        return cls(**values)
+
+    def digest(self) -> str:
+        """SHA-256 of the fields in order of their names."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig(JsonConfig):
+    """Sizes of a model."""
+
+    core: Core = "lstm"
+    d_model: int = 81  # D, width of an embedded token
+    d_state: int = 64  # N, hidden width of the core
+    layers: int = 2
+    k: int = 5  # side of a context window, in tokens
+    look: Look = "ahead"  # window around the place to be predicted, or around the token just read
+    embedding: Literal["pxby", "centre"] = "pxby"
+    conv: bool = True  # PxByEmbed mixes neighbouring cells by a convolution
+    token_width: int | None = None  # E; None: max(9, D // k²)
+    dropout: float = 0.1  # on embedded tokens, between layers and before the head
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built, with the value and a way out."""
+        require_odd(self.k)
+        if self.core not in BUILT_CORES:
+            raise ValueError(f"the core {self.core!r} is not built yet: choose {', '.join(BUILT_CORES)}.")
+        _one_of("look", self.look, ("ahead", "current"))
+        _one_of("embedding", self.embedding, ("pxby", "centre"))
+        _at_least_one("d_model", self.d_model)
+        _at_least_one("d_state", self.d_state)
+        _at_least_one("layers", self.layers)
+        if self.token_width is not None:
+            _at_least_one("token_width", self.token_width)
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}: it is a share from 0 up to, not including, 1.")
+
+    @property
+    def embedded_width(self) -> int:
+        """E, the width of one token inside a window."""
+        return self.token_width or max(SMALLEST_TOKEN_WIDTH, self.d_model // self.k**2)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig(JsonConfig):
+    """The recipe of a training run. Steps, not seconds, decide the learning rate, so that a run can be repeated."""
+
+    epochs: int = 12
+    batch_tokens: int = 4_096  # padding included; more steps are worth more than wider ones
+    learning_rate: float = 6e-3  # the highest, after the warm-up
+    final_share: float = 0.02  # of the learning rate that is left at the end of the cosine
+    warm_up: float = 0.05  # share of all steps
+    weight_decay: float = 0.01
+    clip: float = 1.0  # largest norm of the gradient
+    text_first: float = 0.5  # share of records read caption first, drawn anew each epoch
+    seed: int = 0
+    evaluate_every: int = 1  # epochs
+    patience: int | None = None  # evaluations without a better validation before training stops
+    seconds: float | None = None  # wall clock after which training stops at the end of a step
+    checkpoint_seconds: float = 30.0  # between two states to resume from; each epoch's end writes one too
+    threads: int | None = None  # of torch; None leaves them as they are
+
+    def __post_init__(self) -> None:
+        """Refuse recipes that cannot be cooked, with the value and a way out."""
+        for name in ("epochs", "batch_tokens", "evaluate_every"):
+            _at_least_one(name, getattr(self, name))
+        for name in ("learning_rate", "clip", "checkpoint_seconds"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be greater than 0.")
+        for name in ("final_share", "warm_up", "text_first"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it is a share from 0 to 1.")
+        if self.weight_decay < 0 or self.seed < 0:
+            raise ValueError(f"weight_decay is {self.weight_decay} and seed {self.seed}: neither may be negative.")
+        if self.patience is not None:
+            _at_least_one("patience", self.patience)
+        if self.threads is not None:
+            _at_least_one("threads", self.threads)
+        if self.seconds is not None and not self.seconds > 0:
+            raise ValueError(f"seconds is {self.seconds}: give a time greater than 0, or none.")
+
+
+def _at_least_one(name: str, value: int) -> None:
+    if value < 1:
+        raise ValueError(f"{name} is {value}: it must be 1 or more.")
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}: choose one of {', '.join(choices)}.")

@@ -1,0 +1,242 @@
+"""Score models side by side on one split of one release, and write the answer down as `evaluation.json`."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.table import Table
+
+from model.batches import TokenTable
+from model.language_model import Kind, LanguageModel
+from model.metrics import Interval, Scores, bootstrap_mean, score
+from pipeline.records import DatasetVersion, Split
+from pipeline.release import code_version
+from pipeline.tokenizer import Part
+
+MAX_EVALUATION_BYTES = 4 * 2**20  # a real one has a few kB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatedOn:
+    """Exactly which records were scored."""
+
+    ref: str
+    revision: str
+    digest: str
+    split: Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordBits:
+    """Mean bits per record; the four parts add up to the total."""
+
+    total: float
+    shape: float
+    pixels: float
+    row_ends: float
+    caption: float
+    flag: Literal["exact", "bound", "lossy"] = "exact"
+    ci95: tuple[float, float]  # of the total, by bootstrap over records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """Share of next tokens that were the model's most probable one."""
+
+    total: float
+    pixels: float
+    row_ends: float
+    caption: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperScores:
+    """The paper's own metrics; None in an evaluation that did not run its protocol."""
+
+    hamming: float
+    cosine: float
+    bleu: float
+    centre_accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelScore:
+    """One row of the table."""
+
+    name: str
+    kind: Kind
+    parameters: int
+    bits_per_record: RecordBits
+    bits_per_pixel: float
+    bits_per_character: float
+    accuracy: Accuracy
+    paper: PaperScores | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """How much more `a` pays than `b` for the same record, in the mean; negative when `a` is better."""
+
+    a: str
+    b: str
+    difference_bits: float
+    ci95: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What stands in `evaluation.json`, key by key."""
+
+    dataset: EvaluatedOn
+    models: tuple[ModelScore, ...]
+    paired: tuple[Paired, ...]
+    seed: int
+    code_version: str
+
+    @property
+    def best(self) -> ModelScore:
+        """The model that pays least."""
+        return min(self.models, key=lambda model: model.bits_per_record.total)
+
+
+def evaluate(
+    models: Sequence[LanguageModel], table: TokenTable, dataset: DatasetVersion, split: Split, seed: int
+) -> Evaluation:
+    """Score every model on every record, and pair the best network (else the best model) with each of the others.
+
+    Raises ValueError without models, for two of one name, for an empty table, or when a model's rows do not sum to 1.
+    """
+    names = [model.name for model in models]
+    if not models or len(set(names)) != len(names):
+        raise ValueError(f"the models are named {names}: give at least one, and each its own name.")
+    scores = {model.name: score(model, table) for model in models}
+    rows = tuple(_row(model, scores[model.name], seed) for model in models)
+    networks = [row for row in rows if row.kind == "network"]
+    champion = min(networks or rows, key=lambda row: row.bits_per_record.total).name
+    return Evaluation(
+        dataset=EvaluatedOn(ref=dataset.ref, revision=dataset.revision, digest=dataset.digest, split=split),
+        models=rows,
+        paired=tuple(_pair(champion, name, scores, seed) for name in names if name != champion),
+        seed=seed,
+        code_version=code_version(),
+    )
+
+
+def write_evaluation(evaluation: Evaluation, path: Path) -> None:
+    """Write `evaluation.json` whole or not at all: a reader never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        draft.write_text(json.dumps(asdict(evaluation), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Read an evaluation back; ValueError when the file is not one."""
+    if path.stat().st_size > MAX_EVALUATION_BYTES:
+        raise ValueError(f"{path} is larger than {MAX_EVALUATION_BYTES} bytes: it cannot be an evaluation.")
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return Evaluation(
+            dataset=EvaluatedOn(**told["dataset"]),
+            models=tuple(_read_row(row) for row in told["models"]),
+            paired=tuple(Paired(**{**pair, "ci95": _bounds(pair["ci95"])}) for pair in told["paired"]),
+            seed=told["seed"],
+            code_version=told["code_version"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not an evaluation ({error!r}): run `pixelbytes evaluate` again.") from error
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """Return the table a terminal shows, best model first."""
+    on = evaluation.dataset
+    table = Table(title=f"{on.ref}, {on.split}: bits per record (less is better)", title_justify="left")
+    table.add_column("model")
+    for heading in (
+        "total",
+        "95 %",
+        "shape",
+        "pixels",
+        "row ends",
+        "caption",
+        "per pixel",
+        "per char",
+        "right",
+        "numbers",
+    ):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in sorted(evaluation.models, key=lambda model: model.bits_per_record.total):
+        bits = row.bits_per_record
+        table.add_row(
+            row.name,
+            f"{bits.total:,.1f}",
+            f"{bits.ci95[0]:,.0f}-{bits.ci95[1]:,.0f}",
+            *(f"{part:,.1f}" for part in (bits.shape, bits.pixels, bits.row_ends, bits.caption)),
+            f"{row.bits_per_pixel:.3f}",
+            f"{row.bits_per_character:.3f}",
+            f"{row.accuracy.total:.1%}",
+            f"{row.parameters:,}",
+            style="bold" if row.name == evaluation.best.name else "",
+        )
+    return table
+
+
+def _row(model: LanguageModel, scores: Scores, seed: int) -> ModelScore:
+    mean = scores.bits.mean(axis=0)
+    return ModelScore(
+        name=model.name,
+        kind=model.kind,
+        parameters=int(model.parameters),
+        bits_per_record=RecordBits(
+            total=float(mean.sum()),
+            shape=float(mean[Part.SHAPE]),
+            pixels=float(mean[Part.PIXELS]),
+            row_ends=float(mean[Part.ROW_ENDS]),
+            caption=float(mean[Part.CAPTION]),
+            ci95=_ends(bootstrap_mean(scores.record_bits, seed)),
+        ),
+        bits_per_pixel=scores.bits_per_pixel,
+        bits_per_character=scores.bits_per_character,
+        accuracy=Accuracy(
+            total=scores.accuracy(),
+            pixels=scores.accuracy(Part.PIXELS),
+            row_ends=scores.accuracy(Part.ROW_ENDS),
+            caption=scores.accuracy(Part.CAPTION),
+        ),
+        paper=None,
+        seconds=scores.seconds,
+    )
+
+
+def _pair(a: str, b: str, scores: dict[str, Scores], seed: int) -> Paired:
+    difference = scores[a].record_bits - scores[b].record_bits
+    interval = bootstrap_mean(difference, seed)
+    return Paired(a=a, b=b, difference_bits=float(difference.mean()), ci95=_ends(interval))
+
+
+def _ends(interval: Interval) -> tuple[float, float]:
+    return interval.low, interval.high
+
+
+def _bounds(told: Sequence[float]) -> tuple[float, float]:
+    low, high = told
+    return float(low), float(high)
+
+
+def _read_row(told: dict[str, Any]) -> ModelScore:
+    bits = told["bits_per_record"]
+    return ModelScore(
+        **{
+            **told,
+            "bits_per_record": RecordBits(**{**bits, "ci95": _bounds(bits["ci95"])}),
+            "accuracy": Accuracy(**told["accuracy"]),
+            "paper": PaperScores(**told["paper"]) if told["paper"] else None,
+        }
+    )

@@ -1,0 +1,43 @@
+"""A progress bar for training: loss, validation, pace and the time that is left."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from model.train import OnProgress, Progress
+
+
+def describe(at: Progress) -> str:
+    """Return one line about where a run stands.
+
+    >>> describe(Progress(step=1, steps=9, epoch=0, epochs=3, seconds=2.0, train_bits=4.5, tokens_per_second=9e4,
+    ...                   validation_bits=None, best_bits=None))
+    'epoch 1/3 · 4.500 bits/token · 90k tokens/s · 16 s left'
+    """
+    parts = [f"epoch {min(at.epoch + 1, at.epochs)}/{at.epochs}", f"{at.train_bits:.3f} bits/token"]
+    if at.validation_bits is not None and at.best_bits is not None:
+        parts.append(f"validation {at.validation_bits:,.0f} bits/record (best {at.best_bits:,.0f})")
+    parts += [f"{at.tokens_per_second / 1000:.0f}k tokens/s", f"{at.remaining:.0f} s left"]
+    return " · ".join(parts)
+
+
+@contextmanager
+def progress_bar(console: Console | None = None) -> Iterator[OnProgress]:
+    """Show a bar while the block runs; give what it yields to `train` as `on_progress`."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Bar(*columns, console=console) as bar:
+        task = bar.add_task("starting")
+
+        def show(at: Progress) -> None:
+            bar.update(task, total=at.steps, completed=at.step, description=describe(at))
+
+        yield show

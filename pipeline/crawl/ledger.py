@@ -1,0 +1,104 @@
+"""The book of a crawl under way: what the last crawl knew, what this one has, and one line for each resource."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from pipeline.crawl.changes import Wanted
+from pipeline.crawl.raw import CrawlReport, RawStore
+from pipeline.crawl.sources import Source
+from pipeline.records import Resource
+
+REMEMBERED = 8  # finished crawls looked at: the last may have been limited, or have failed on a page
+_COUNTED = frozenset({"list", "description", "miniature"})  # robots.txt and change keys are not what one crawls for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a site answered, free of any library's types."""
+
+    status: int
+    body: bytes = b""
+    etag: str = ""
+    last_modified: str = ""
+    content_type: str = ""
+    date: str = ""  # its Date header
+    robots: str = ""  # the rule under which it was asked
+
+
+class Ledger:
+    """Writes the crawl's lines, and knows which bodies need not be fetched."""
+
+    def __init__(self, store: RawStore, source: Source) -> None:
+        """Open the crawl in `store`, or continue the one that was interrupted."""
+        self.store = store
+        self.source = source
+        lately = [store.crawl(name) for name in store.crawl_names()[-REMEMBERED:]]
+        lines = [resource for crawl in lately for resource in crawl.resources if store.has(resource.sha256)]
+        self._previous = {(line.kind, line.url): line for line in lines}
+        self.crawl = store.open_crawl()
+        self._done = {(r.kind, r.url): r for r in self.crawl.resources if store.has(r.sha256)}
+        self.report = CrawlReport()
+
+    def finished(self, wanted: Wanted) -> Resource | None:
+        """Return the resource when this crawl has its body already."""
+        return self._done.get((wanted.kind, wanted.url))
+
+    def known(self, wanted: Wanted) -> Resource | None:
+        """Return the resource as the last finished crawls had it, when its body still lies in the store."""
+        return self._previous.get((wanted.kind, wanted.url))
+
+    def count(self, **more: int) -> None:
+        """Add to the counters of the report."""
+        self.report = replace(self.report, **{name: getattr(self.report, name) + by for name, by in more.items()})
+
+    def carry(self, resource: Resource, *, asked: bool) -> None:
+        """Take a line over from the last crawl, its time included, so that provenance stays stable."""
+        self._write(resource)
+        self.count(**{"not_modified" if asked else "carried": 1})
+
+    def keep(self, wanted: Wanted, answer: Answer) -> Resource:
+        """Store a body and write its line."""
+        resource = replace(self._line(wanted, answer), sha256=self.store.put(answer.body))
+        self._write(resource)
+        self.count(fetched=1 if wanted.kind in _COUNTED else 0)
+        return resource
+
+    def fail(self, wanted: Wanted, answer: Answer, error: str) -> None:
+        """Write a line that says why there is no body; the crawl goes on."""
+        self._write(replace(self._line(wanted, answer), error=error))
+        self.count(failed=1 if wanted.kind in _COUNTED else 0)
+
+    def _line(self, wanted: Wanted, answer: Answer) -> Resource:
+        resource = Resource(
+            url=wanted.url,
+            kind=wanted.kind,
+            title=wanted.title,
+            revision=wanted.revision,
+            etag=answer.etag,
+            last_modified=answer.last_modified,
+            content_type=answer.content_type,
+            status=answer.status,
+            time=iso_time(answer.date),
+            robots=answer.robots,
+        )
+        licence, attribution = self.source.rights(resource) if wanted.kind in _COUNTED else ("", "")
+        return replace(resource, licence=licence, attribution=attribution)
+
+    def _write(self, resource: Resource) -> None:
+        self.crawl.append(resource)
+        if resource.sha256:
+            self._done[resource.kind, resource.url] = resource
+
+
+def iso_time(date: str) -> str:
+    """Return an HTTP date as ISO 8601 in UTC; this machine's clock when there is none to read.
+
+    >>> iso_time("Sat, 21 Nov 2026 04:00:00 GMT")
+    '2026-11-21T04:00:00Z'
+    """
+    try:
+        moment = parsedate_to_datetime(date).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        moment = datetime.now(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,178 @@
+"""The raw store: every body once, named by its digest, and one manifest of resources per crawl."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.records import Resource
+
+NAME_FORMAT = "%Y%m%dT%H%M%SZ"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_TEXT_FIELDS = frozenset(f.name for f in dataclasses.fields(Resource) if f.name != "status")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlReport:
+    """What one crawl did, counted."""
+
+    requests: int = 0  # sent over the network, robots.txt and change keys included
+    fetched: int = 0  # list, description and miniature bodies that came anew
+    not_modified: int = 0  # answered 304, so the last crawl's line was carried over
+    carried: int = 0  # same change key as in the last crawl, so not asked at all
+    resumed: int = 0  # already there from a crawl that was interrupted
+    failed: int = 0  # resources without a body
+    bytes: int = 0  # received
+    listings: int = 0  # rows of the list that were understood
+    unparsed: int = 0  # rows of the list that were not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crawl:
+    """A finished crawl: its name (UTC time of its start) and the last line of each resource."""
+
+    name: str
+    resources: tuple[Resource, ...]
+    report: CrawlReport | None = field(default=None, compare=False)  # only when the crawl has just been made
+
+    def by_url(self, kind: str) -> dict[str, Resource]:
+        """Return the resources of one kind by their URL."""
+        return {resource.url: resource for resource in self.resources if resource.kind == kind}
+
+
+class RawStore:
+    """A folder of immutable bodies (`blobs/`) and of crawl manifests (`crawls/`); nothing in it is ever rewritten."""
+
+    def __init__(self, root: Path) -> None:
+        """Use `root`, such as data/raw/sample; folders come with the first write."""
+        self.root = root.resolve()
+
+    def blob_path(self, sha256: str) -> Path:
+        """Return where a body of this digest lies; raise ValueError when it is no digest."""
+        if not _DIGEST.fullmatch(sha256):
+            raise ValueError(f"{sha256!r} is not a SHA-256 digest: give 64 lower-case hex digits.")
+        return self.root / "blobs" / sha256[:2] / sha256
+
+    def has(self, sha256: str) -> bool:
+        """Say whether a body of this digest lies here; an empty digest lies nowhere."""
+        return bool(sha256) and self.blob_path(sha256).is_file()
+
+    def put(self, body: bytes) -> str:
+        """Keep `body` and return its SHA-256; the same body again changes nothing, and no reader sees half of one."""
+        sha256 = hashlib.sha256(body).hexdigest()
+        path = self.blob_path(sha256)
+        if path.is_file():
+            return sha256
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".part-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return sha256
+
+    def get(self, sha256: str) -> bytes:
+        """Return the body of this digest; raise FileNotFoundError when absent and ValueError when it was altered."""
+        path = self.blob_path(sha256)
+        if not path.is_file():
+            raise FileNotFoundError(f"the raw store {self.root} has no body {sha256}: crawl again to fetch it.")
+        body = path.read_bytes()
+        found = hashlib.sha256(body).hexdigest()
+        if found != sha256:
+            raise ValueError(f"the body {path} has digest {found}: it was altered; delete the file and crawl again.")
+        return body
+
+    def crawl_names(self) -> tuple[str, ...]:
+        """Return the names of the finished crawls, oldest first."""
+        return tuple(sorted(path.stem for path in (self.root / "crawls").glob("*.jsonl")))
+
+    def crawl(self, name: str) -> Crawl:
+        """Return the finished crawl of this name; raise ValueError when there is none or it cannot be read."""
+        names = self.crawl_names()
+        if name not in names:
+            known = ", ".join(names) or "none yet"
+            raise ValueError(
+                f"{self.root} has no finished crawl {name!r} (known: {known}): choose one, or crawl first."
+            )
+        path = self.root / "crawls" / f"{name}.jsonl"
+        return Crawl(name=name, resources=_last_lines(_read_lines(path.read_bytes(), path)))
+
+    def latest_crawl(self) -> Crawl | None:
+        """Return the newest finished crawl, or None when none has finished yet."""
+        names = self.crawl_names()
+        return self.crawl(names[-1]) if names else None
+
+    def open_crawl(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> "OpenCrawl":
+        """Continue the crawl that was interrupted last, or begin a new one named by the time `now`."""
+        folder = self.root / "crawls"
+        folder.mkdir(parents=True, exist_ok=True)
+        begun = sorted(folder.glob("*.jsonl.part"))
+        if begun:
+            return OpenCrawl(begun[-1])
+        moment, names = now(), self.crawl_names()
+        while moment.strftime(NAME_FORMAT) in names or (names and moment.strftime(NAME_FORMAT) <= names[-1]):
+            moment = max(moment, datetime.strptime(names[-1], NAME_FORMAT).replace(tzinfo=UTC)) + timedelta(seconds=1)
+        return OpenCrawl(folder / f"{moment.strftime(NAME_FORMAT)}.jsonl.part")
+
+
+class OpenCrawl:
+    """A crawl under way: lines are appended and flushed one by one, so that a kill loses at most the last."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the manifest `path` (…jsonl.part), dropping a last line that was torn."""
+        self.path = path
+        self.name = path.name.removesuffix(".jsonl.part")
+        body = path.read_bytes() if path.is_file() else b""
+        whole = body[: body.rfind(b"\n") + 1]
+        self.resources = _last_lines(_read_lines(whole, path))
+        self._file: BinaryIO = path.open("ab")
+        self._file.truncate(len(whole))
+
+    def append(self, resource: Resource) -> None:
+        """Add one line; it is on its way to the disk when this returns."""
+        line = json.dumps(dataclasses.asdict(resource), ensure_ascii=False, sort_keys=True)
+        self._file.write(line.encode() + b"\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Stop here; the next `open_crawl` continues."""
+        self._file.close()
+
+    def finish(self) -> None:
+        """Declare the crawl complete: from now on it is the latest one."""
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self.path.rename(self.path.with_suffix(""))
+
+
+def _last_lines(resources: list[Resource]) -> tuple[Resource, ...]:
+    """Keep the last line of each resource: a failure may be followed by a success."""
+    return tuple({(resource.kind, resource.url): resource for resource in resources}.values())
+
+
+def _read_lines(body: bytes, path: Path) -> list[Resource]:
+    return [_resource(line, f"{path} line {number}") for number, line in enumerate(body.splitlines(), start=1)]
+
+
+def _resource(line: bytes, where: str) -> Resource:
+    try:
+        table = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"{where} is not JSON ({error}): restore the file, or delete it and crawl again.") from error
+    known = isinstance(table, dict) and set(table) <= _TEXT_FIELDS | {"status"} and {"url", "kind"} <= set(table)
+    texts = known and all(isinstance(table[key], str) for key in set(table) & _TEXT_FIELDS)
+    if not texts or not isinstance(table.get("status", 0), int):
+        raise ValueError(f"{where} does not describe a resource: restore the file, or delete it and crawl again.")
+    return Resource(**table)

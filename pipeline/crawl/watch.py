@@ -1,0 +1,78 @@
+"""Watches a crawl from inside the child process: tells how far it is, and whether it ended well."""
+
+import json
+import sys
+import time
+from dataclasses import asdict, replace
+
+from scrapy import signals
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+from twisted.python.failure import Failure
+
+from pipeline.crawl.ledger import Ledger
+from pipeline.crawl.raw import CrawlReport
+
+TELL_EVERY = 0.1  # seconds between two lines about progress
+
+
+class Watch:
+    """Listens to the signals of one crawler; Scrapy holds listeners weakly, so keep it."""
+
+    def __init__(self, crawler: Crawler, ledger: Ledger) -> None:
+        """Watch `crawler`, which writes to `ledger`."""
+        self.crawler = crawler
+        self.ledger = ledger
+        self.problem = "the crawler did not start."
+        self._told = 0.0
+        crawler.signals.connect(self._opened, signal=signals.spider_opened)
+        crawler.signals.connect(self._error, signal=signals.spider_error)
+        crawler.signals.connect(self._response, signal=signals.response_received)
+        crawler.signals.connect(self._closed, signal=signals.spider_closed)
+
+    def finish(self) -> None:
+        """Declare the crawl finished when nothing is wrong with it as a whole, and tell the report."""
+        stats = self.crawler.stats
+        count = stats.get_value if stats is not None else lambda _name, otherwise: otherwise
+        report = replace(
+            self.ledger.report,
+            requests=int(count("downloader/request_count", 0)),
+            bytes=int(count("downloader/response_bytes", 0)),
+        )
+        problem = self.problem or str(getattr(self.crawler.spider, "problem", ""))
+        if problem:
+            self.ledger.crawl.close()
+        else:
+            self.ledger.crawl.finish()
+        self._progress(report)
+        tell({"report": asdict(report), "problem": problem})
+
+    def _opened(self) -> None:
+        self.problem = ""
+
+    def _error(self, failure: Failure) -> None:
+        self.problem = self.problem or f"a fault of ours, please report it: {failure.getErrorMessage()[:300]}."
+
+    def _response(self, response: Response) -> None:
+        if time.monotonic() - self._told >= TELL_EVERY and response.status:
+            self._progress(self.ledger.report)
+
+    def _closed(self, reason: str) -> None:
+        if reason != "finished":
+            self.problem = self.problem or f"it was stopped ({reason})."
+
+    def _progress(self, report: CrawlReport) -> None:
+        self._told = time.monotonic()
+        done = report.fetched + report.not_modified + report.carried + report.resumed + report.failed
+        total = int(getattr(self.crawler.spider, "total", 0))
+        tell(
+            {"done": max(done - 1, 0), "total": total, "failed": report.failed}
+        )  # the list itself is not among the total
+
+
+def tell(news: dict[str, object]) -> None:
+    """Write one line of JSON for the parent process."""
+    stream = sys.__stdout__  # sys.stdout itself is left to libraries that print
+    if stream is not None:
+        stream.write(json.dumps(news) + "\n")
+        stream.flush()

@@ -1,0 +1,125 @@
+"""An evaluation names what was scored, comes back from its file unchanged, and pairs the best network with the rest."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from model.baselines import fit_baselines
+from model.batches import TokenTable
+from model.evaluate import Evaluation, evaluate, evaluation_table, read_evaluation, write_evaluation
+from model.language_model import Kind, LanguageModel
+from palettes.vocabulary import Vocabulary
+from pipeline.records import DatasetVersion
+from pipeline.tokenizer import encode_record
+
+VOCABULARY = Vocabulary()
+VERSION = DatasetVersion(repo_id="demo/beasts", tag="v1.0.0", revision="r1", digest="d1")
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A baseline that says it is a network."""
+
+    inner: LanguageModel
+    name: str
+    kind: Kind = "network"
+    parameters: int = 7
+
+    def log_probs(self, record: np.ndarray) -> np.ndarray:
+        return self.inner.log_probs(record)
+
+
+def table(seed: int) -> TokenTable:
+    rng = np.random.default_rng(seed)
+    sprites = [np.repeat(rng.integers(0, 4, size=(4, 1)), 5, axis=1).astype(np.uint8) for _ in range(12)]
+    return TokenTable.from_records(
+        [(f"r{i}", encode_record(sprite, "a small beast.", VOCABULARY)) for i, sprite in enumerate(sprites)]
+    )
+
+
+def evaluation() -> Evaluation:
+    baselines = fit_baselines(table(1), VOCABULARY)
+    networks = [Renamed(baselines[3], "Weak"), Renamed(baselines[-1], "Strong")]
+    return evaluate([*networks, *baselines], table(2), VERSION, "test", seed=3)
+
+
+def test_the_keys_are_the_published_ones(tmp_path: Path) -> None:
+    write_evaluation(evaluation(), tmp_path / "evaluation.json")
+    told = json.loads((tmp_path / "evaluation.json").read_text())
+    assert set(told) == {"dataset", "models", "paired", "seed", "code_version"}
+    assert told["dataset"] == {"ref": "demo/beasts@v1.0.0", "revision": "r1", "digest": "d1", "split": "test"}
+    row = told["models"][0]
+    assert set(row) == {
+        *("name", "kind", "parameters", "bits_per_record", "bits_per_pixel", "bits_per_character"),
+        *("accuracy", "paper", "seconds"),
+    }
+    assert set(row["bits_per_record"]) == {"total", "shape", "pixels", "row_ends", "caption", "flag", "ci95"}
+    assert set(row["accuracy"]) == {"total", "pixels", "row_ends", "caption"}
+    assert row["bits_per_record"]["flag"] == "exact"
+    assert row["paper"] is None
+    assert set(told["paired"][0]) == {"a", "b", "difference_bits", "ci95"}
+
+
+def test_an_evaluation_comes_back_from_its_file_unchanged(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "evaluation.json"
+    write_evaluation(evaluation(), path)
+    first = read_evaluation(path)
+    write_evaluation(first, path)
+    assert read_evaluation(path) == first
+    assert [entry.name for entry in path.parent.iterdir()] == ["evaluation.json"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
+    path = tmp_path / "evaluation.json"
+    good = evaluation()
+    write_evaluation(good, path)
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_evaluation(replace(good, models=(replace(good.models[0], seconds=float("nan")),)), path)
+    assert read_evaluation(path) == good
+    assert [entry.name for entry in tmp_path.iterdir()] == ["evaluation.json"]
+
+
+def test_parts_add_up_and_the_interval_holds_the_mean() -> None:
+    for row in evaluation().models:
+        bits = row.bits_per_record
+        assert bits.total == pytest.approx(bits.shape + bits.pixels + bits.row_ends + bits.caption)
+        assert bits.ci95[0] <= bits.total <= bits.ci95[1]
+
+
+def test_the_best_network_is_paired_with_everyone_else() -> None:
+    found = evaluation()
+    assert {pair.a for pair in found.paired} == {"Strong"}
+    assert {pair.b for pair in found.paired} == {row.name for row in found.models} - {"Strong"}
+    totals = {row.name: row.bits_per_record.total for row in found.models}
+    for pair in found.paired:
+        assert pair.difference_bits == pytest.approx(totals[pair.a] - totals[pair.b])
+    twin = next(pair for pair in found.paired if pair.b == "Counts2D")
+    assert twin.ci95 == (0.0, 0.0)
+
+
+def test_two_models_of_one_name_are_refused() -> None:
+    baselines = fit_baselines(table(1), VOCABULARY)
+    with pytest.raises(ValueError, match="its own name"):
+        evaluate([baselines[0], baselines[0]], table(2), VERSION, "test", seed=0)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"dataset": {}}', "null"])
+def test_a_file_that_is_no_evaluation_is_refused_in_words(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "evaluation.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="not an evaluation"):
+        read_evaluation(path)
+
+
+def test_the_terminal_table_puts_the_best_model_first() -> None:
+    out = evaluation_table(evaluation())
+    assert next(iter(out.columns[0].cells)) in {"Strong", "Counts2D"}
+    assert out.row_count == 8
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(out)
+    assert "demo/beasts@v1.0.0, test" in shown.get()

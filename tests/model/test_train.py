@@ -1,0 +1,182 @@
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from model.batches import BatchReader, TokenTable
+from model.checkpoint import load_checkpoint
+from model.config import ModelConfig, TrainConfig
+from model.network import Network, NetworkModel
+from model.objective import BITS, learning_rate, validation_bits
+from model.progress import progress_bar
+from model.train import Progress, TrainData, train
+from palettes.vocabulary import Vocabulary
+from pipeline.records import DatasetVersion
+from pipeline.tokenizer import encode_record
+
+VOCABULARY = Vocabulary()
+DATASET = DatasetVersion(repo_id="tests/stripes", tag="v1.0.0", revision="r", digest="d")
+MODEL = ModelConfig(d_model=16, d_state=12, k=3, dropout=0.2, layers=2)
+RECIPE = TrainConfig(epochs=3, batch_tokens=400, learning_rate=1e-2, seed=5)
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: a stand-in for a kill
+    pass
+
+
+def stripes(count: int, seed: int) -> TokenTable:
+    rng = np.random.default_rng(seed)
+    records = []
+    for i in range(count):
+        h, w, colour = rng.integers(2, 7), rng.integers(2, 7), rng.integers(0, 54)
+        sprite = np.full((h, w), colour, dtype=np.uint8)
+        sprite[::2] += 1
+        records.append((f"s{i}", encode_record(sprite, "stripes" * int(rng.integers(1, 4)), VOCABULARY)))
+    return TokenTable.from_records(records)
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainData:
+    return TrainData(train=stripes(40, 0), validation=stripes(8, 1), vocabulary=VOCABULARY, dataset=DATASET)
+
+
+def log_of(folder: Path) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+def weights_of(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    return dict(load_checkpoint(folder / "checkpoints" / name)[0].state_dict())
+
+
+def train_in_pieces(data: TrainData, recipe: TrainConfig, folder: Path, stops: list[int]) -> None:
+    for stop in stops:
+
+        def kill(at: Progress, stop: int = stop) -> None:
+            if at.step >= stop:
+                raise Stopped
+
+        with pytest.raises(Stopped):
+            train(data, MODEL, recipe, folder, kill)
+    train(data, MODEL, recipe, folder)
+
+
+@pytest.mark.parametrize("between", [1e-9, 1e9])
+def test_a_run_that_was_killed_and_resumed_equals_an_unbroken_one(
+    data: TrainData, tmp_path: Path, between: float
+) -> None:
+    recipe = TrainConfig.from_json(RECIPE.to_json() | {"checkpoint_seconds": between})
+    train(data, MODEL, recipe, tmp_path / "whole")
+    steps = int(log_of(tmp_path / "whole")[-1]["step"])
+    train_in_pieces(data, recipe, tmp_path / "pieces", [2, steps // 2, steps // 2 + 2, steps])
+    assert log_of(tmp_path / "whole") == log_of(tmp_path / "pieces")
+    for name in ("best", "last"):
+        whole, pieces = weights_of(tmp_path / "whole", name), weights_of(tmp_path / "pieces", name)
+        assert all(torch.equal(whole[key], pieces[key]) for key in whole)
+
+
+def test_training_learns_and_keeps_the_best(data: TrainData, tmp_path: Path) -> None:
+    info = train(data, MODEL, TrainConfig(epochs=12, batch_tokens=400, learning_rate=1e-2), tmp_path)
+    lines = log_of(tmp_path)
+    bits = [line["validation_bits"] for line in lines]
+    assert bits[-1] < 0.8 * bits[0]
+    assert info.validation_bits == min(bits)
+    assert info.step == lines[bits.index(min(bits))]["step"]
+    network, _ = load_checkpoint(tmp_path / "checkpoints" / "best", VOCABULARY)
+    assert validation_bits(network, BatchReader(data.validation, MODEL)) == pytest.approx(min(bits), rel=1e-6)
+    described = json.loads((tmp_path / "config.json").read_text())
+    assert described["dataset"]["ref"] == "tests/stripes@v1.0.0"
+    assert list(lines[0]) == ["step", "epoch", "train_bits", "validation_bits", "tokens"]
+
+
+def test_validation_bits_are_the_mean_cost_of_a_record(data: TrainData) -> None:
+    torch.manual_seed(0)
+    network = Network(MODEL, len(VOCABULARY))
+    rows = [data.validation.record(i) for i in range(len(data.validation))]
+    costs = [
+        -p[np.arange(len(r)), r].sum() for r, p in zip(rows, NetworkModel(network).batch_log_probs(rows), strict=True)
+    ]
+    measured = validation_bits(network, BatchReader(data.validation, MODEL), batch_tokens=90)
+    assert measured == pytest.approx(float(np.mean(costs)) * BITS, rel=1e-5)
+
+
+def test_the_learning_rate_warms_up_then_falls_along_a_cosine() -> None:
+    recipe = TrainConfig(learning_rate=1.0, warm_up=0.1, final_share=0.1)
+    rates = [learning_rate(recipe, step, 100) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == max(rates) == 1.0
+    assert rates[55] == pytest.approx(0.55)
+    assert rates[100] == pytest.approx(0.1)
+    assert np.all(np.diff(rates[10:]) < 0)
+
+
+def test_a_finished_run_is_not_trained_again(data: TrainData, tmp_path: Path) -> None:
+    first = train(data, MODEL, RECIPE, tmp_path)
+    calls: list[Progress] = []
+    assert train(data, MODEL, RECIPE, tmp_path, calls.append).step == first.step
+    assert not calls
+
+
+def test_a_folder_with_another_run_is_refused(data: TrainData, tmp_path: Path) -> None:
+    train(data, MODEL, TrainConfig(epochs=1), tmp_path)
+    with pytest.raises(ValueError, match="holds a run with another train"):
+        train(data, MODEL, TrainConfig(epochs=2), tmp_path)
+
+
+def test_patience_ends_a_run_that_no_longer_gets_better(data: TrainData, tmp_path: Path) -> None:
+    recipe = TrainConfig(epochs=40, batch_tokens=400, learning_rate=1e-9, final_share=1.0, patience=2, warm_up=0.0)
+    blind = TrainData(train=data.train, validation=stripes(2, 9), vocabulary=VOCABULARY, dataset=DATASET)
+    train(blind, ModelConfig(d_model=8, d_state=4, k=1), recipe, tmp_path)
+    bits = [line["validation_bits"] for line in log_of(tmp_path)]
+    assert len(bits) - 1 - bits.index(min(bits)) == 2 or len(bits) == 40
+
+
+def test_a_budget_of_seconds_ends_a_run_with_a_checkpoint(data: TrainData, tmp_path: Path) -> None:
+    calls: list[Progress] = []
+    info = train(data, MODEL, TrainConfig(epochs=50, batch_tokens=400, seconds=1e-6), tmp_path, calls.append)
+    assert info.step == 1
+    assert calls[-1].validation_bits == info.validation_bits
+
+
+def test_the_bar_shows_a_run_without_breaking(data: TrainData, tmp_path: Path) -> None:
+    console = Console(record=True, width=160, file=io.StringIO())
+    with progress_bar(console) as show:
+        train(data, MODEL, TrainConfig(epochs=1), tmp_path / "run", show)
+    assert "bits/token" in console.export_text()
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from tests.model.test_train import DATASET, MODEL, RECIPE, VOCABULARY, TrainConfig, TrainData, stripes, train
+data = TrainData(train=stripes(40, 0), validation=stripes(8, 1), vocabulary=VOCABULARY, dataset=DATASET)
+recipe = TrainConfig.from_json(RECIPE.to_json() | {"epochs": 12, "checkpoint_seconds": 1e-9})
+train(data, MODEL, recipe, Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_again_and_again_ends_like_an_unbroken_one(tmp_path: Path) -> None:
+    def start(folder: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path / folder)], stderr=subprocess.DEVNULL)
+
+    assert start("whole").wait() == 0
+    log = tmp_path / "pieces" / "log.jsonl"
+    for blow, lines in ((signal.SIGKILL, 2), (signal.SIGTERM, 5), (signal.SIGKILL, 8)):
+        child = start("pieces")
+        while child.poll() is None and (not log.exists() or log.read_text().count("\n") < lines):
+            time.sleep(0.01)
+        child.send_signal(blow)
+        assert child.wait() == -blow
+    assert start("pieces").wait() == 0
+    assert log_of(tmp_path / "whole") == log_of(tmp_path / "pieces")
+    whole, pieces = weights_of(tmp_path / "whole", "last"), weights_of(tmp_path / "pieces", "last")
+    assert all(torch.equal(whole[key], pieces[key]) for key in whole)

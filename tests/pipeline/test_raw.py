@@ -1,0 +1,122 @@
+"""The raw store keeps what it was given, once, and a killed crawl loses nothing but its last line."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.crawl.raw import RawStore
+from pipeline.records import Resource
+
+shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def line(name: str, sha256: str = "", error: str = "") -> Resource:
+    return Resource(url=f"http://host/{name}", kind="description", status=200, sha256=sha256, error=error)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RawStore:
+    return RawStore(tmp_path / "raw")
+
+
+@given(body=st.binary(max_size=200))
+@shared_folder
+def test_a_body_comes_back_under_its_digest(store: RawStore, body: bytes) -> None:
+    assert store.get(store.put(body)) == body
+    assert store.put(body) == store.put(body)
+
+
+def test_the_same_body_is_one_file_and_no_temporary_file_stays(store: RawStore) -> None:
+    sha256 = store.put(b"body")
+    store.put(b"body")
+    files = [path for path in store.root.rglob("*") if path.is_file()]
+    assert files == [store.root / "blobs" / sha256[:2] / sha256]
+
+
+def test_an_altered_body_is_noticed(store: RawStore) -> None:
+    sha256 = store.put(b"body")
+    store.blob_path(sha256).write_bytes(b"bodY")
+    with pytest.raises(ValueError, match="was altered"):
+        store.get(sha256)
+
+
+def test_an_absent_body_is_named(store: RawStore) -> None:
+    with pytest.raises(FileNotFoundError, match="crawl again"):
+        store.get("0" * 64)
+    assert not store.has("0" * 64)
+    assert not store.has("")
+
+
+@pytest.mark.parametrize("digest", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 65])
+def test_only_a_digest_names_a_body(store: RawStore, digest: str) -> None:
+    with pytest.raises(ValueError, match="not a SHA-256"):
+        store.blob_path(digest)
+
+
+def test_a_crawl_is_the_latest_only_once_it_is_finished(store: RawStore) -> None:
+    assert store.latest_crawl() is None
+    under_way = store.open_crawl()
+    under_way.append(line("a"))
+    assert store.latest_crawl() is None
+    under_way.finish()
+    latest = store.latest_crawl()
+    assert latest is not None
+    assert (latest.name, latest.resources) == (under_way.name, (line("a"),))
+    assert latest.by_url("description") == {"http://host/a": line("a")}
+    assert latest.by_url("miniature") == {}
+
+
+def test_a_killed_crawl_is_continued_without_its_torn_line(store: RawStore) -> None:
+    first = store.open_crawl()
+    first.append(line("a"))
+    first.append(line("b"))
+    first.close()
+    first.path.write_bytes(first.path.read_bytes()[:-10])
+    second = store.open_crawl()
+    assert (second.name, second.resources) == (first.name, (line("a"),))
+    second.append(line("c"))
+    second.finish()
+    latest = store.latest_crawl()
+    assert latest is not None
+    assert latest.resources == (line("a"), line("c"))
+
+
+def test_the_last_line_of_a_resource_counts(store: RawStore) -> None:
+    crawl = store.open_crawl()
+    crawl.append(line("a", error="timeout"))
+    crawl.append(line("a", sha256="0" * 64))
+    crawl.finish()
+    latest = store.latest_crawl()
+    assert latest is not None
+    assert latest.resources == (line("a", sha256="0" * 64),)
+
+
+def test_names_grow_even_within_a_second_or_when_the_clock_goes_back(store: RawStore) -> None:
+    names = []
+    for year in (2026, 2026, 2025):
+        crawl = store.open_crawl(now=lambda year=year: datetime(year, 11, 21, 4, tzinfo=UTC))  # type: ignore[misc]
+        crawl.finish()
+        names.append(crawl.name)
+    assert names == ["20261121T040000Z", "20261121T040001Z", "20261121T040002Z"]
+    assert store.crawl_names() == tuple(names)
+
+
+@pytest.mark.parametrize(
+    "bad", [b"not json\n", b'{"url": "x"}\n', b'{"url": "x", "kind": "list", "more": 1}\n', b"[]\n"]
+)
+def test_a_manifest_that_was_altered_is_refused_with_its_place(store: RawStore, bad: bytes) -> None:
+    crawl = store.open_crawl()
+    crawl.append(line("a"))
+    crawl.finish()
+    path = store.root / "crawls" / f"{crawl.name}.jsonl"
+    path.write_bytes(path.read_bytes() + bad)
+    with pytest.raises(ValueError, match="line 2"):
+        store.latest_crawl()
+
+
+def test_an_unknown_crawl_is_refused_with_those_that_are_known(store: RawStore) -> None:
+    with pytest.raises(ValueError, match="none yet"):
+        store.crawl("20260101T000000Z")
