@@ -21,7 +21,9 @@ def anatomy(release: Release, record: str | None) -> Group:
     """
     split, row, ids = find_record(release, record)
     sprite, caption = decode_record(ids, release.vocabulary)
-    head = Text.assemble((f"{row['name']} ", "bold"), f"{row['id']} · {split} · family {row['group']} · {row['licence']}")
+    head = Text.assemble(
+        (f"{row['name']} ", "bold"), f"{row['id']} · {split} · family {row['group']} · {row['licence']}"
+    )
     shape = f"{sprite.shape[0]}×{sprite.shape[1]} px, {len(np.unique(sprite))} colours, {len(ids)} tokens"
     at = int(len(ids) * 0.3)
     k = release.manifest.k

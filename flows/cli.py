@@ -12,7 +12,9 @@ from flows.settings import DATA_VARIABLE, DataRoot, data_root, quiet_prefect
 
 DONE, FAILED, BAD_USAGE, GATE_SAID_NO = 0, 1, 2, 3
 
-Data = Annotated[Path | None, Parameter(name="--data", env_var=DATA_VARIABLE, help="folder for everything that is made")]
+Data = Annotated[
+    Path | None, Parameter(name="--data", env_var=DATA_VARIABLE, help="folder for everything that is made")
+]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="write the result as JSON")]
 
 app = App(
@@ -68,7 +70,7 @@ def crawl(
     """
     from flows import verbs
 
-    return verbs.crawl(_root(data), source, limit, contact, json)
+    return verbs.crawl(_root(data), source, limit, contact, as_json=json)
 
 
 @app.command
@@ -158,7 +160,7 @@ def rebuild(  # noqa: PLR0913 - a command's options
 
 
 @app.command
-def train(  # noqa: PLR0913 - a command's options
+def train(
     dataset: str,
     *,
     preset: str = "small",
@@ -196,7 +198,7 @@ def generate(  # noqa: PLR0913 - a command's options
     count: int = 4,
     out: Path | None = None,
     seed: int = 0,
-    temperature: float = 0.8,
+    temperature: float = 1.0,
     scale: int = 8,
     data: Data = None,
 ) -> int:

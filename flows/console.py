@@ -1,4 +1,4 @@
-"""What a person sees on the terminal: bars on long work, tables, and sprites. Results go to stdout, all else to stderr."""
+"""What a person sees on the terminal: bars on long work and tables. Results go to stdout, all else to stderr."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Prefect tasks of the dataset: each wraps one function, adds what an orchestrator adds, and holds no logic of its own."""
+"""Prefect tasks of the dataset: each wraps one function, and holds no logic of its own."""
 
 from pathlib import Path
 
@@ -8,13 +8,14 @@ from prefect.cache_policies import NO_CACHE
 from flows.console import counting
 from flows.reach import reached
 from flows.settings import DataRoot
-from pipeline.build import BuildConfig, build
+from pipeline.build import build
 from pipeline.checks import check
 from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.run import crawl
 from pipeline.crawl.sources import load_source
 from pipeline.publish import FolderStore, GateError, Published
 from pipeline.release import Release, blocking
+from pipeline.shard_build import BuildConfig
 
 
 @task(cache_policy=NO_CACHE)

@@ -19,5 +19,8 @@ def run_demo(root: DataRoot, preset: str, workers: int = 1) -> Path:
     state = "published" if published.new else "nothing changed since"
     err.print(f"    {state} {published.version.ref}: {published.release.folder}", soft_wrap=True)
     err.print("[bold]2/2[/] from the release to a model that draws and writes")
-    payload = released_payload(published.version, root.releases)
-    return train_model(**payload, data=str(root.root), preset=preset) / "report.html"
+    named = released_payload(published.version, root.releases)
+    run = train_model(
+        named["repo_id"], named["tag"], named["digest"], named["store"], data=str(root.root), preset=preset
+    )
+    return run / "report.html"

@@ -12,6 +12,7 @@ from model.checkpoint import load_checkpoint
 from model.generate import Sample, SampleConfig, caption_prompt, draw_samples, picture_prompt
 from model.network import Network
 from model.pictures import contact_sheet, sprite_png, terminal_sprite
+from model.runs import one_thread
 from palettes.vocabulary import Vocabulary
 from pipeline.pixelize import MAX_BYTES, PictureError, pixelize
 from pipeline.quantize import quantize
@@ -22,6 +23,7 @@ LONGEST = 1400  # characters of a caption that is written
 
 def draw(checkpoint: Path, caption: str | None, picture: Path | None, how: DrawOptions) -> list[Sample]:
     """Draw `count` records from a caption, a picture or nothing; write PNGs and texts, and show them."""
+    one_thread()
     network, info = load_checkpoint(checkpoint)
     samples = _drawn(network, info.vocabulary, caption, picture, how)
     folder = how.out or Path("generated")
@@ -40,7 +42,7 @@ def draw(checkpoint: Path, caption: str | None, picture: Path | None, how: DrawO
 def _drawn(
     network: Network, vocabulary: Vocabulary, caption: str | None, picture: Path | None, how: DrawOptions
 ) -> list[Sample]:
-    config = SampleConfig(temperature=how.temperature, top_p=0.95, seed=how.seed, max_caption=LONGEST)
+    config = SampleConfig(temperature=how.temperature, seed=how.seed, max_caption=LONGEST)
     if caption is not None:
         text = normalize_text(caption)
         if not text.text:

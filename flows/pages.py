@@ -1,6 +1,7 @@
 """Gather what a page shows, of a run or of a release, and write it."""
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -26,8 +27,6 @@ def release_page(release: Release, root: DataRoot, page: Path) -> Path:
 
 def run_page(release: Release, run: Path, root: DataRoot, page: Path | None = None) -> Path:
     """Write the page of a run: its release, its curves, its judgement, its drawings."""
-    from dataclasses import replace
-
     from model.runs import EVALUATION, read_samples
 
     target = page or run / "report.html"
@@ -56,7 +55,7 @@ def _about_release(release: Release, root: DataRoot) -> ReportData:
 
 
 def _pairs(release: Release, store: RawStore) -> tuple[Pair, ...]:
-    """Return records of the training split, evenly spread, beside the raw pictures they came from; none without a store."""
+    """Return records of the training split, evenly spread, beside their raw pictures; none without a raw store."""
     records = release.table("records", "train")
     tokens = release.table("tokens", "train", ["tokens"]).column("tokens")
     places = np.linspace(0, records.num_rows - 1, min(2 * PAIRS, records.num_rows)).astype(int).tolist()

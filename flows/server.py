@@ -21,8 +21,8 @@ except ProcessLookupError:
 def start_guarded_server() -> None:
     """Start the temporary server that this process's flows will use, and a guard that ends it with us.
 
-    Prefect starts it by itself at the first flow, but leaves it running when the process is killed (kill -9). Nothing is
-    started where PREFECT_API_URL names a server.
+    Prefect starts it by itself at the first flow, but leaves it running when the process is killed (kill -9).
+    Nothing is started where PREFECT_API_URL names a server.
     """
     if os.environ.get("PREFECT_API_URL"):
         return

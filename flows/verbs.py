@@ -8,10 +8,10 @@ from rich.markup import escape
 
 from flows.console import counting, err, gate_table, out
 from flows.errors import UsageError, given_by_user
+from flows.reach import reached
 from flows.server import start_guarded_server
 from flows.settings import DataRoot
 from pipeline import checks
-from pipeline.build import BuildConfig
 from pipeline.build import build as build_release
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.run import crawl as crawl_source
@@ -19,7 +19,7 @@ from pipeline.crawl.sources import Source, load_source
 from pipeline.diff import diff as diff_releases
 from pipeline.publish import FolderStore, resolve
 from pipeline.release import Release, blocking
-from flows.reach import reached
+from pipeline.shard_build import BuildConfig
 from pipeline.verify import verify as verify_release
 
 DONE, FAILED, GATE_SAID_NO = 0, 1, 3
@@ -89,7 +89,7 @@ def _dataset_name(source: Source, given: str | None = None) -> str:
     return given or f"pixelbytes/{source.name}"
 
 
-def crawl(root: DataRoot, source: str, limit: int | None, contact: str | None, as_json: bool) -> int:
+def crawl(root: DataRoot, source: str, limit: int | None, contact: str | None, *, as_json: bool) -> int:
     """Bring the raw store of a source up to date."""
     known = _source(source)
     store = RawStore(root.raw(known.name))
@@ -114,9 +114,7 @@ def build(root: DataRoot, source: str, how: BuildOptions, *, as_json: bool) -> i
     name = _dataset_name(known)
     target = how.out or root.built(name)
     with counting(f"building {name}", "records") as progress:
-        release = build_release(
-            known, store, target, name=name, config=config, workers=how.workers, progress=progress
-        )
+        release = build_release(known, store, target, name=name, config=config, workers=how.workers, progress=progress)
     manifest = release.manifest
     text = f"{sum(manifest.counts.values()):,} records at {release.folder} (digest {manifest.digest[:12]})"
     if manifest.quarantine:
@@ -200,7 +198,9 @@ def train(root: DataRoot, dataset: str, how: TrainOptions, *, as_json: bool) -> 
     with given_by_user():
         preset_of(how.preset, how.core, how.seed)
         if found.manifest.version == "unreleased":
-            raise UsageError(f"{dataset} was never published: training names a version; run `pixelbytes rebuild` first.")
+            raise UsageError(
+                f"{dataset} was never published: training names a version; run `pixelbytes rebuild` first."
+            )
     from flows.train_model import train_model
 
     start_guarded_server()
@@ -214,7 +214,9 @@ def train(root: DataRoot, dataset: str, how: TrainOptions, *, as_json: bool) -> 
         core=how.core,
         seed=how.seed,
     )
-    _say({"run": run, "dataset": found.version.ref}, f"the run: {run}\nthe page: {run / 'report.html'}", as_json=as_json)
+    _say(
+        {"run": run, "dataset": found.version.ref}, f"the run: {run}\nthe page: {run / 'report.html'}", as_json=as_json
+    )
     return DONE
 
 
@@ -260,7 +262,9 @@ def diff(root: DataRoot, old: str, new: str, *, as_json: bool) -> int:
     """Compare two releases."""
     changes = diff_releases(_release(old, root), _release(new, root))
     rows = asdict(changes)
-    text = "\n".join(f"{what} {len(ids)}: {', '.join(ids[:20])}" for what, ids in rows.items() if ids) or "no difference"
+    text = (
+        "\n".join(f"{what} {len(ids)}: {', '.join(ids[:20])}" for what, ids in rows.items() if ids) or "no difference"
+    )
     _say({what: list(ids) for what, ids in rows.items()}, text, as_json=as_json)
     return DONE
 

@@ -47,7 +47,9 @@ def quantize_rows() -> Iterator[Row]:
         return image.quantize(palette=holder, dither=Image.Dither.NONE)
 
     usual, ours = in_turn(pillow, lambda: quantize(art, NES), pixels / 1e6, runs=15)
-    yield Row(name="quantize, sprites", unit="Mpx/s", reference="Pillow (RGB, inexact)", usual=usual, ours=ours, target=0.7)
+    yield Row(
+        name="quantize, sprites", unit="Mpx/s", reference="Pillow (RGB, inexact)", usual=usual, ours=ours, target=0.7
+    )
     lab = rgb2lab(NES.rgb[None] / 255)[0]
     small = art[:128, :128]
 
@@ -55,7 +57,9 @@ def quantize_rows() -> Iterator[Row]:
         return ((rgb2lab(small / 255)[:, :, None] - lab) ** 2).sum(axis=3).argmin(axis=2)
 
     usual, ours = in_turn(vectorised, lambda: quantize(small, NES), small.size / 3e6)
-    yield Row(name="quantize, exact", unit="Mpx/s", reference="scikit-image + argmin", usual=usual, ours=ours, target=100)
+    yield Row(
+        name="quantize, exact", unit="Mpx/s", reference="scikit-image + argmin", usual=usual, ours=ours, target=100
+    )
     start = time.perf_counter()
     table = build_table(NES.rgb)
     seconds = time.perf_counter() - start
@@ -74,7 +78,7 @@ def quantize_rows() -> Iterator[Row]:
 def _sheet() -> np.ndarray:
     """Return real sprites of the sample side by side, as one picture of about a megapixel."""
     sprites = [Image.open(io.BytesIO(body)).convert("RGB").resize((64, 64)) for body in _pictures()[:256]]
-    while len(sprites) < 256:  # noqa: PLR2004 - 16 by 16
+    while len(sprites) < 256:
         sprites += sprites[: 256 - len(sprites)]
     stacked = np.stack([np.asarray(sprite) for sprite in sprites]).reshape(16, 16, 64, 64, 3)
     return np.ascontiguousarray(stacked.transpose(0, 2, 1, 3, 4).reshape(1024, 1024, 3))
@@ -98,7 +102,9 @@ def pixelize_row() -> Row:
             quantize(pixelize(body), NES)
 
     usual, ours = in_turn(decode, whole, len(bodies))
-    return Row(name="pixelize, whole", unit="sprites/s", reference="decoding alone", usual=usual, ours=ours, target=0.65)
+    return Row(
+        name="pixelize, whole", unit="sprites/s", reference="decoding alone", usual=usual, ours=ours, target=0.65
+    )
 
 
 def windows_rows() -> Iterator[Row]:

@@ -24,7 +24,9 @@ class Row:
         return self.ours / self.usual
 
 
-def in_turn(usual: Callable[[], object], ours: Callable[[], object], amount: float, runs: int = 7) -> tuple[float, float]:
+def in_turn(
+    usual: Callable[[], object], ours: Callable[[], object], amount: float, runs: int = 7
+) -> tuple[float, float]:
     """Return the median rates of both ways, each run in turn after one warm-up of each."""
     usual()
     ours()

@@ -11,7 +11,19 @@ from pipeline.publish import FolderStore
 from pipeline.release import Release
 from tests.raw_stores import creatures, make_store, sample_source
 
-COMMANDS = ("demo", "crawl", "build", "check", "verify", "inspect", "rebuild", "train", "evaluate", "generate", "report")
+COMMANDS = (
+    "demo",
+    "crawl",
+    "build",
+    "check",
+    "verify",
+    "inspect",
+    "rebuild",
+    "train",
+    "evaluate",
+    "generate",
+    "report",
+)
 NAME = "pixelbytes/sample"
 
 
