@@ -112,7 +112,7 @@ def shard_count(records: int) -> int:
     >>> [shard_count(n) for n in (0, 1, 1024, 1025, 5000)]
     [1, 1, 1, 2, 8]
     """
-    return 1 << max(0, (-(-records // SHARD_ROWS) - 1).bit_length())
+    return 1 << (max(0, records - 1) // SHARD_ROWS).bit_length()
 
 
 def _tasks(

@@ -19,7 +19,6 @@ from pipeline.windows import record_windows
 MIN_CAPTION = 20  # characters: less says nothing about a picture
 MAX_REPLACED = 0.1  # share of a caption's characters that had no token
 MAX_LOSS = 0.05  # share of the last release's records that may go missing
-DEFAULT_TEXT_RATIO = (0.25, 0.85)  # around the 2/3 aimed at; short descriptions pull it down
 WORST = 20  # ids named per gate
 
 
@@ -163,7 +162,7 @@ def _description_yield(manifest: Manifest) -> Gate:
 
 
 def _text_ratio(manifest: Manifest) -> Gate:
-    low, high = manifest.transform["parameters"]["assertions"].get("text_ratio") or DEFAULT_TEXT_RATIO
+    low, high = manifest.transform["parameters"]["assertions"]["text_ratio"]
     ratio = manifest.text_ratio
     return Gate(name="text_ratio", limit=f"{low:.2f} to {high:.2f}", value=f"{ratio:.3f}", passed=low <= ratio <= high)
 

@@ -71,6 +71,7 @@ class Assertions:
 
     min_listings: int
     min_description_yield: float  # share of listings with a description, 0 to 1
+    text_ratio: tuple[float, ...] = (0.5, 0.8)  # band of text over text and pixels, around the 2/3 aimed at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,3 +226,5 @@ def _check(source: Source) -> None:
         raise ValueError(f"{where}: limits must be above 0, but are {sizes}.")
     if asserted.min_listings < 0 or not 0 <= asserted.min_description_yield <= 1:
         raise ValueError(f"{where}: assertions are {asserted}; min_description_yield lies between 0 and 1.")
+    if len(asserted.text_ratio) != 2 or not 0 <= asserted.text_ratio[0] < asserted.text_ratio[1] <= 1:  # noqa: PLR2004
+        raise ValueError(f"{where}: text_ratio is {asserted.text_ratio}; give two shares, low and high: [0.5, 0.8].")
