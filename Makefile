@@ -45,4 +45,4 @@ sample: $(STAMP) ## Draw the bestiary of data/sample again (same bytes)
 	$(BIN)/python -m pipeline.sample.bestiary
 
 clean: ## Remove the environment and everything the runs made (the sample stays)
-	rm -rf $(VENV) data/raw data/releases data/runs .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) data/raw data/builds data/releases data/runs data/prefect data/pages data/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from flows.errors import UsageError
 from flows.settings import DATA_VARIABLE, DataRoot, data_root, quiet_prefect
+from pipeline.release import code_version
 
 DONE, FAILED, BAD_USAGE, GATE_SAID_NO = 0, 1, 2, 3
 
@@ -20,6 +21,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="write the res
 app = App(
     name="pixelbytes",
     help="Datasets that mix pixel art and text, and the small models that read and write both.",
+    version=code_version,
     version_flags=["--version"],
 )
 sample = App(name="sample", help="The bundled bestiary.")
@@ -27,6 +29,11 @@ app.command(sample)
 
 
 def _root(data: Path | None) -> DataRoot:
+    return data_root(data)
+
+
+def _root_for_flows(data: Path | None) -> DataRoot:
+    """Return the data root, with Prefect told to stay in it; must come before Prefect is imported."""
     root = data_root(data)
     quiet_prefect(root)
     return root
@@ -40,7 +47,7 @@ def demo(*, preset: str = "small", data: Data = None, workers: int = 1) -> int:
 
     Example: pixelbytes demo
     """
-    root = _root(data)  # before Prefect is imported
+    root = _root_for_flows(data)
     from flows.demo import run_demo
 
     return _say_page(run_demo(root, preset=preset, workers=workers))
@@ -55,6 +62,8 @@ def serve(*, port: int = 8090) -> int:
     from flows.console import err
     from pipeline.sample.wiki import run_forever, sample_folder
 
+    if not 0 <= port <= 65_535:  # noqa: PLR2004 - what a port can be
+        raise UsageError(f"--port is {port}: give 0 (a free one) to 65535.")
     err.print(f"the bestiary stands at http://127.0.0.1:{port}/ (Ctrl-C ends it)")
     run_forever(sample_folder(), port)
     return DONE
@@ -146,6 +155,8 @@ def rebuild(  # noqa: PLR0913 - a command's options
     workers: int = 1,
     offline: bool = False,
     contact: str | None = None,
+    allow: tuple[str, ...] = (),
+    because: str = "",
     data: Data = None,
     json: Json = False,
 ) -> int:
@@ -155,8 +166,27 @@ def rebuild(  # noqa: PLR0913 - a command's options
     """
     from flows import verbs
 
-    how = verbs.RebuildOptions(to=to, name=name, k=k, workers=workers, offline=offline, contact=contact)
-    return verbs.rebuild(_root(data), source, how, as_json=json)
+    how = verbs.RebuildOptions(
+        to=to,
+        name=name,
+        k=k,
+        workers=workers,
+        offline=offline,
+        contact=contact,
+        override=verbs.Override(gates=allow, because=because),
+    )
+    return verbs.rebuild(_root_for_flows(data), source, how, as_json=json)
+
+
+@app.command
+def publish(release: str, *, to: Path | None = None, data: Data = None, json: Json = False) -> int:
+    """Publish a build that was checked, under the version that its changes call for; nothing when nothing changed.
+
+    Example: pixelbytes publish data/builds/pixelbytes/sample --to /srv/releases
+    """
+    from flows import verbs
+
+    return verbs.publish(_root_for_flows(data), release, to, as_json=json)
 
 
 @app.command
@@ -175,7 +205,9 @@ def train(
     """
     from flows import verbs
 
-    return verbs.train(_root(data), dataset, verbs.TrainOptions(preset=preset, core=core, seed=seed), as_json=json)
+    return verbs.train(
+        _root_for_flows(data), dataset, verbs.TrainOptions(preset=preset, core=core, seed=seed), as_json=json
+    )
 
 
 @app.command
@@ -208,8 +240,8 @@ def generate(  # noqa: PLR0913 - a command's options
     """
     from flows import verbs
 
-    _root(data)
-    how = verbs.DrawOptions(count=count, out=out, seed=seed, temperature=temperature, scale=scale)
+    folder = out or data_root(data).root / "generated"
+    how = verbs.DrawOptions(count=count, out=folder, seed=seed, temperature=temperature, scale=scale)
     return verbs.generate(checkpoint, caption, picture, how)
 
 
@@ -255,6 +287,9 @@ def run(arguments: Sequence[str]) -> int:
     except UsageError as error:
         err.print(str(error), markup=False, soft_wrap=True)
         return BAD_USAGE
+    except ModuleNotFoundError as error:
+        err.print(f"{error.name} is not installed: pip install -c constraints.txt 'pixelbytes[train]' brings it.", markup=False)
+        return FAILED
     except KeyboardInterrupt:
         err.print("interrupted: run the same command again and it goes on from here.")
         return 130

@@ -10,8 +10,8 @@ from rich.table import Table
 from pipeline.build import Progress as OnProgress
 from pipeline.release import Gate
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 @contextmanager

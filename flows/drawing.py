@@ -26,7 +26,7 @@ def draw(checkpoint: Path, caption: str | None, picture: Path | None, how: DrawO
     one_thread()
     network, info = load_checkpoint(checkpoint)
     samples = _drawn(network, info.vocabulary, caption, picture, how)
-    folder = how.out or Path("generated")
+    folder = how.out
     folder.mkdir(parents=True, exist_ok=True)
     rgb = info.vocabulary.palette.rgb
     for number, sample in enumerate(samples):
@@ -35,7 +35,7 @@ def draw(checkpoint: Path, caption: str | None, picture: Path | None, how: DrawO
         out.print(Text.from_ansi(terminal_sprite(sample.sprite, rgb)))
         out.print(sample.caption + "\n", markup=False)
     (folder / "contact-sheet.png").write_bytes(contact_sheet([sample.sprite for sample in samples], rgb))
-    err.print(f"{len(samples)} pictures and texts in {folder}", soft_wrap=True)
+    err.print(f"{len(samples)} pictures and texts in {folder}", soft_wrap=True, markup=False)
     return samples
 
 

@@ -11,13 +11,16 @@ from model import runs
 from model.presets import preset_of
 from model.progress import progress_bar
 from pipeline.publish import FolderStore
-from pipeline.release import Release
+from pipeline.release import MANIFEST, Release
 
 
 @task(cache_policy=NO_CACHE)
 def open_release(repo_id: str, tag: str, digest: str, releases: Path) -> Release:
     """Open exactly the version that is named; ValueError when its content is not the one announced."""
-    release = FolderStore(releases).open(repo_id, tag)
+    itself = (releases / MANIFEST).is_file()  # a release folder, wherever it lies
+    release = Release.open(releases) if itself else FolderStore(releases).open(repo_id, tag)
+    if (release.version.repo_id, release.version.tag) != (repo_id, tag):
+        raise ValueError(f"{releases} is {release.version.ref}, not {repo_id}@{tag}: give the folder of that release.")
     if digest and release.manifest.digest != digest:
         raise ValueError(
             f"{repo_id}@{tag} in {releases} has digest {release.manifest.digest}, but {digest} was announced: "

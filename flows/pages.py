@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from flows.settings import DataRoot
-from model.evaluate import read_evaluation
 from model.render import render_report
 from model.report_data import Anatomy, Pair, ReportData, RunFacts, read_log
 from pipeline.crawl.raw import RawStore
@@ -27,6 +26,7 @@ def release_page(release: Release, root: DataRoot, page: Path) -> Path:
 
 def run_page(release: Release, run: Path, root: DataRoot, page: Path | None = None) -> Path:
     """Write the page of a run: its release, its curves, its judgement, its drawings."""
+    from model.evaluate import read_evaluation
     from model.runs import EVALUATION, read_samples
 
     target = page or run / "report.html"
@@ -90,6 +90,8 @@ def _anatomy(release: Release) -> Anatomy | None:
 
 def _facts(run: Path) -> RunFacts:
     """Return what was trained, from the run's config.json."""
+    from model.evaluate import read_evaluation
+
     told = json.loads((run / "config.json").read_text(encoding="utf-8"))
     settings = {**told["model"], **told["train"]}
     parameters = 0

@@ -7,8 +7,10 @@ from prefect.events import emit_event
 
 from flows import dataset_tasks as tasks
 from flows.settings import data_root
+from pipeline.crawl.sources import load_source
 from pipeline.publish import Published
 from pipeline.records import DatasetVersion
+from pipeline.release import Release
 
 RELEASED = "pixelbytes.dataset.released"
 
@@ -24,6 +26,8 @@ def rebuild_dataset(  # noqa: PLR0913 - a deployment's parameters
     workers: int = 1,
     offline: bool = False,
     contact: str | None = None,
+    allow: tuple[str, ...] = (),
+    because: str = "",
 ) -> Published:
     """Turn today's pages of `source` into a tagged release; nothing is published when nothing changed."""
     root = data_root(data)
@@ -31,10 +35,19 @@ def rebuild_dataset(  # noqa: PLR0913 - a deployment's parameters
     if not offline:
         tasks.crawl_source(source, root, contact)
     release = tasks.build_release(source, repo_id, root, k, workers)
-    checked = tasks.check_release(release, releases)  # stops here when a gate says no
-    published = tasks.publish_release(checked, source, releases)
+    checked = tasks.check_release(release, releases, allow, because)  # stops here when a gate says no
+    return _published(tasks.publish_release(checked, load_source(source).title, releases), releases)
+
+
+@flow(name="publish-dataset", log_prints=True, validate_parameters=False)
+def publish_dataset(release: str, title: str, store: str) -> Published:
+    """Publish a release folder that was built and checked before."""
+    return _published(tasks.publish_release(Release.open(Path(release)), title, Path(store)), Path(store))
+
+
+def _published(published: Published, store: Path) -> Published:
     if published.new:
-        announce(published.version, releases)
+        announce(published.version, store)
     return published
 
 

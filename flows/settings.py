@@ -34,7 +34,7 @@ class DataRoot:
 
 def data_root(given: Path | str | None = None) -> DataRoot:
     """Return the data root: what was given, else PIXELBYTES_DATA, else `data` where one stands."""
-    return DataRoot(Path(given or os.environ.get(DATA_VARIABLE, "data")).resolve())
+    return DataRoot(Path(given or os.environ.get(DATA_VARIABLE) or "data").resolve())
 
 
 def quiet_prefect(data: DataRoot) -> None:

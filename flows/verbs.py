@@ -1,10 +1,8 @@
 """What each command does with what it was given: resolve it, call the floor below, say what came of it."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from rich.markup import escape
 
 from flows.console import counting, err, gate_table, out
 from flows.errors import UsageError, given_by_user
@@ -17,7 +15,8 @@ from pipeline.crawl.raw import RawStore
 from pipeline.crawl.run import crawl as crawl_source
 from pipeline.crawl.sources import Source, load_source
 from pipeline.diff import diff as diff_releases
-from pipeline.publish import FolderStore, resolve
+from pipeline.publish import FolderStore, Published, resolve
+from pipeline.records import DatasetVersion
 from pipeline.release import Release, blocking
 from pipeline.shard_build import BuildConfig
 from pipeline.verify import verify as verify_release
@@ -46,6 +45,7 @@ class RebuildOptions:
     workers: int
     offline: bool
     contact: str | None
+    override: "Override"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def _say(result: dict[str, object], text: str, *, as_json: bool) -> None:
     if as_json:
         out.print_json(json.dumps(result, default=str))
     else:
-        out.print(text, soft_wrap=True)
+        out.print(text, soft_wrap=True, markup=False)
 
 
 def _source(source: str) -> Source:
@@ -81,7 +81,8 @@ def _source(source: str) -> Source:
 def _release(reference: str, root: DataRoot) -> Release:
     with given_by_user():
         release = resolve(reference, root.releases)
-    err.print(f"{reference} is {release.version.ref}, digest {release.manifest.digest[:12]}", style="dim")
+    told = f"{reference} is {release.version.ref}, digest {release.manifest.digest[:12]}"
+    err.print(told, style="dim", markup=False, soft_wrap=True)
     return release
 
 
@@ -144,7 +145,7 @@ def verify(root: DataRoot, release: str, *, as_json: bool) -> int:
     found = _release(release, root)
     faults = verify_release(found)
     text = "\n".join(faults) if faults else f"every digest of {found.version.ref} holds"
-    _say({"release": found.version.ref, "faults": list(faults)}, escape(text), as_json=as_json)
+    _say({"release": found.version.ref, "faults": list(faults)}, text, as_json=as_json)
     return FAILED if faults else DONE
 
 
@@ -164,6 +165,8 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
     known = _source(source)
     with given_by_user():
         BuildConfig(k=how.k)
+        if how.override.gates and not how.override.because.strip():
+            raise UsageError("a gate is only let through with a reason: add --because TEXT.")
         FolderStore(root.releases).folder(_dataset_name(known, how.name))
     from flows.rebuild_dataset import rebuild_dataset
 
@@ -177,7 +180,27 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
         workers=how.workers,
         offline=how.offline,
         contact=how.contact,
+        allow=how.override.gates,
+        because=how.override.because,
     )
+    _say_published(published, as_json=as_json)
+    return DONE
+
+
+def publish(root: DataRoot, release: str, to: Path | None, *, as_json: bool) -> int:
+    """Publish a checked build; its release event goes out as after a rebuild."""
+    found = _release(release, root)
+    store = to or root.releases
+    with given_by_user():
+        title = load_source(found.manifest.source).title
+    from flows.rebuild_dataset import publish_dataset
+
+    start_guarded_server()
+    _say_published(publish_dataset(str(found.folder), title, str(store)), as_json=as_json)
+    return DONE
+
+
+def _say_published(published: Published, *, as_json: bool) -> None:
     changes = published.release.manifest.diff
     text = (
         f"published {published.version.ref} at {published.release.folder}: {len(changes.added)} added, "
@@ -187,7 +210,6 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
     )
     result: dict[str, object] = {**asdict(published.version), "new": published.new, "folder": published.release.folder}
     _say(result, text, as_json=as_json)
-    return DONE
 
 
 def train(root: DataRoot, dataset: str, how: TrainOptions, *, as_json: bool) -> int:
@@ -208,7 +230,7 @@ def train(root: DataRoot, dataset: str, how: TrainOptions, *, as_json: bool) -> 
         found.version.repo_id,
         found.version.tag,
         found.version.digest,
-        str(found.folder.resolve().parents[2]),
+        str(found.folder.resolve()),
         data=str(root.root),
         preset=how.preset,
         core=how.core,
@@ -230,10 +252,14 @@ def evaluate(root: DataRoot, checkpoint: Path, dataset: str | None, *, as_json: 
         info = info_of(folder)
     release = _release(dataset or info.dataset.ref, root)
     run = folder.parent.parent
-    own = release.version.digest == info.dataset.digest and (run / "config.json").is_file()
-    evaluation = evaluate_run(release, run) if own else evaluate_checkpoint(release, folder)
-    if not own:
-        write_evaluation(evaluation, Path(f"evaluation-{release.version.tag}.json"))
+    if dataset is None:
+        _require_same(release, info.dataset)
+    same = release.version.digest == info.dataset.digest
+    if same and folder.name == "best" and (run / "config.json").is_file():
+        evaluation = evaluate_run(release, run)
+    else:
+        evaluation = evaluate_checkpoint(release, folder)
+        write_evaluation(evaluation, folder / f"evaluation-{release.version.tag}-{release.version.digest[:8]}.json")
     if as_json:
         out.print_json(json.dumps(asdict(evaluation)))
     else:
@@ -244,18 +270,32 @@ def evaluate(root: DataRoot, checkpoint: Path, dataset: str | None, *, as_json: 
 def report(root: DataRoot, run_or_release: str, target: Path | None) -> int:
     """Write the page of a run or a release."""
     from flows.pages import release_page, run_page
-    from model.runs import info_of
 
     run = Path(run_or_release)
     if (run / "checkpoints").is_dir():
+        from model.runs import info_of
+
         with given_by_user():
             info = info_of(run / "checkpoints" / "best")
-        page = run_page(_release(info.dataset.ref, root), run, root, target)
+        release = _release(info.dataset.ref, root)
+        _require_same(release, info.dataset)
+        page = run_page(release, run, root, target)
     else:
         release = _release(run_or_release, root)
-        page = release_page(release, root, target or Path(f"report-{release.manifest.version}.html"))
-    out.print(f"the page: {page}", soft_wrap=True)
+        page = release_page(
+            release, root, target or root.root / "pages" / f"{release.manifest.name}-{release.manifest.version}.html"
+        )
+    out.print(f"the page: {page}", soft_wrap=True, markup=False)
     return DONE
+
+
+def _require_same(release: Release, trained_on: DatasetVersion) -> None:
+    """Refuse a release of the same name and version, but other content, than the one a checkpoint was trained on."""
+    if release.manifest.digest != trained_on.digest:
+        raise RuntimeError(
+            f"{release.version.ref} has digest {release.manifest.digest[:12]}, but the checkpoint was trained on "
+            f"{trained_on.digest[:12]}: it is another dataset of that name; name the release to use."
+        )
 
 
 def diff(root: DataRoot, old: str, new: str, *, as_json: bool) -> int:
@@ -274,7 +314,7 @@ class DrawOptions:
     """How `generate` draws."""
 
     count: int
-    out: Path | None
+    out: Path
     seed: int
     temperature: float
     scale: int
@@ -283,14 +323,17 @@ class DrawOptions:
 def generate(checkpoint: Path, caption: str | None, picture: Path | None, how: DrawOptions) -> int:
     """Draw with a checkpoint, and keep pictures, texts and a contact sheet."""
     from flows.drawing import draw
+    from model.generate import SampleConfig
     from model.runs import checkpoint_of
 
     if caption is not None and picture is not None:
         raise UsageError("give --caption or --picture, not both: a record is begun by one of them.")
-    if how.count < 1:
-        raise UsageError(f"--count is {how.count}: draw at least 1.")
+    if how.count < 1 or how.scale < 1:
+        raise UsageError(f"--count is {how.count} and --scale {how.scale}: both must be at least 1.")
+    if how.out.exists() and not how.out.is_dir():
+        raise UsageError(f"--out {how.out} is a file: give a folder.")
     with given_by_user():
         folder = checkpoint_of(checkpoint)
-    target = replace(how, out=how.out or Path("generated"))
-    draw(folder, caption, picture, target)
+        SampleConfig(temperature=how.temperature, seed=how.seed)
+    draw(folder, caption, picture, how)
     return DONE

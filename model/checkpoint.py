@@ -4,12 +4,13 @@ A checkpoint knows what it was trained on and the colours it draws with, so that
 Nothing is pickled: opening a stranger's checkpoint runs no code.
 """
 
+import fcntl
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,12 @@ from model.network import Network
 from palettes.palette import Palette
 from palettes.vocabulary import Vocabulary
 from pipeline.records import DatasetVersion
+from pipeline.release import code_version
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 STATE, PROGRESS = "training.safetensors", "training.json"
 LARGEST_WEIGHTS = 2 * 2**30  # bytes; our networks need under 10 MB
 LARGEST_CONFIG = 2**20
-
-
-def code_version() -> str:
-    """Return the version of the installed distribution, or `unknown` in a bare checkout."""
-    try:
-        return version("pixelbytes")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +97,31 @@ class TrainingState:
 
 def save_checkpoint(folder: Path, network: Network, info: CheckpointInfo, state: TrainingState | None = None) -> None:
     """Write a checkpoint beside its place, then swap it in: a kill leaves the old one or the new one."""
-    fresh = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(folder.parent):
+        fresh = _new(folder)
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        _write(fresh, network, info, state)
+        _swap(fresh, folder)
+
+
+def settle(folder: Path) -> None:
+    """Undo a half-done save: put the old checkpoint back where a kill left none, and remove what else was left.
+
+    Waits while another process saves beside it, so that it is safe to call on a run that is being trained.
+    """
+    if not _old(folder).exists() and not _new(folder).exists():
+        return  # also in a folder that may only be read
+    with _alone(folder.parent):
+        if not folder.exists() and _old(folder).exists():
+            _old(folder).rename(folder)
+        shutil.rmtree(_old(folder), ignore_errors=True)
+        shutil.rmtree(_new(folder), ignore_errors=True)
+        _sync(folder.parent)
+
+
+def _write(fresh: Path, network: Network, info: CheckpointInfo, state: TrainingState | None) -> None:
     header = {"dataset": info.dataset.ref, "dataset_digest": info.dataset.digest, "vocabulary": info.vocabulary.digest}
     save_file({name: t.detach().contiguous() for name, t in network.state_dict().items()}, fresh / WEIGHTS, header)
     _write_json(fresh / CONFIG, info.to_json())
@@ -114,7 +130,6 @@ def save_checkpoint(folder: Path, network: Network, info: CheckpointInfo, state:
         _write_json(fresh / PROGRESS, state.numbers)
     for path in fresh.iterdir():
         _sync(path)
-    _swap(fresh, folder)
 
 
 def load_checkpoint(folder: Path, vocabulary: Vocabulary | None = None) -> tuple[Network, CheckpointInfo]:
@@ -180,7 +195,7 @@ def _load_strictly(network: Network, tensors: dict[str, Tensor], folder: Path) -
 
 
 def _swap(fresh: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old")
+    old = _old(folder)
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
@@ -191,8 +206,27 @@ def _swap(fresh: Path, folder: Path) -> None:
 
 def _settled(folder: Path) -> Path:
     """Return the folder, or the old one that a kill between the two renames of a swap left behind."""
-    old = folder.with_name(f".{folder.name}.old")
+    old = _old(folder)
     return old if not folder.exists() and old.exists() else folder
+
+
+def _new(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.new")
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+@contextmanager
+def _alone(parent: Path) -> Iterator[None]:
+    """Wait for, then hold, the right to rename checkpoints in a folder; the system frees it when its holder dies."""
+    handle = os.open(parent, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _sync(path: Path) -> None:

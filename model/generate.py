@@ -5,6 +5,7 @@ a picture (image first), or part of one. The windows of new tokens come from the
 definition as in training.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,8 +38,10 @@ class SampleConfig:
 
     def __post_init__(self) -> None:
         """Refuse what draws nothing, with the value and a way out."""
-        if self.temperature < 0:
-            raise ValueError(f"temperature is {self.temperature}: give 0 (no chance) or more; 1 is the model's own.")
+        if not math.isfinite(self.temperature) or self.temperature < 0:
+            raise ValueError(
+                f"temperature is {self.temperature}: give 0 (no chance) or a finite number above; 1 is the model's own."
+            )
         if self.top_k is not None and self.top_k < 1:
             raise ValueError(f"top_k is {self.top_k}: at least one token must be kept.")
         if not 0 < self.top_p <= 1:

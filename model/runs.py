@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 
 from model.baselines import fit_baselines
 from model.batches import TokenTable, load_tokens
-from model.checkpoint import CheckpointInfo, load_checkpoint, read_info
+from model.checkpoint import CheckpointInfo, load_checkpoint, read_info, settle
 from model.evaluate import Evaluation, evaluate, read_evaluation, write_evaluation
 from model.generate import SampleConfig, caption_prompt, draw_samples, picture_prompt
 from model.network import Network, NetworkModel
@@ -25,7 +25,7 @@ from pipeline.release import Release, write_text
 from pipeline.tokenizer import decode_record
 
 EVALUATION, SAMPLES = "evaluation.json", "samples/samples.json"
-FREE, PROMPTED = 12, 6  # pictures drawn from nothing; captions and pictures given
+FREE, PROMPTED = 15, 8  # pictures drawn from nothing; captions and pictures given
 DRAW = SampleConfig(max_caption=1400)  # the model's own odds: cutting the tail cuts the rare start of an outline
 
 
@@ -48,6 +48,7 @@ def train_run(release: Release, runs: Path, preset: Preset, on_progress: OnProgr
 def checkpoint_of(path: Path) -> Path:
     """Return the checkpoint that a path means: itself, or the best one of a run; ValueError when there is none."""
     for folder in (path, path / "checkpoints" / "best"):
+        settle(folder)
         if (folder / "model.safetensors").is_file():
             return folder
     raise ValueError(f"{path} is neither a checkpoint nor a run with one: give data/runs/RUN or its checkpoints/best.")

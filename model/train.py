@@ -14,19 +14,13 @@ import torch
 from torch import Tensor
 
 from model.batches import Batch, BatchReader, TokenTable, load_tokens
-from model.checkpoint import (
-    CheckpointInfo,
-    TrainingState,
-    load_checkpoint,
-    read_state,
-    save_checkpoint,
-)
+from model.checkpoint import CheckpointInfo, TrainingState, load_checkpoint, read_state, save_checkpoint, settle
 from model.config import ModelConfig, TrainConfig
 from model.network import Network
 from model.objective import BITS, learning_rate, loss_of, validation_bits
 from palettes.vocabulary import Vocabulary
 from pipeline.records import DatasetVersion
-from pipeline.release import Release
+from pipeline.release import Release, only_one, write_text
 
 BETAS = (0.9, 0.98)  # a shorter memory of squares than torch's default: runs are a few thousand steps
 
@@ -123,19 +117,25 @@ def train(
     """Train a network and return what is known of its best checkpoint, `folder/checkpoints/best`.
 
     A folder that holds an unfinished run of the same model, recipe and dataset is resumed; its losses are those of
-    an unbroken run. ValueError when it holds another run. A kill at any moment leaves the last checkpoint whole.
+    an unbroken run. ValueError when it holds another run, RuntimeError while another process trains in it. A kill at
+    any moment leaves the last checkpoint whole.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    run = _start(data, model_config, config, folder)
-    if (folder / "checkpoints" / "last").exists():
-        _resume(run)
-    while run.at.epoch < config.epochs and not run.at.stopped:
-        _epoch(run, on_progress)
-    if not (folder / "checkpoints" / "best").exists():  # stopped before the first evaluation
-        _evaluate(run)
-        _save_last(run)
-    return load_checkpoint(folder / "checkpoints" / "best")[1]
+    best, last = folder / "checkpoints" / "best", folder / "checkpoints" / "last"
+    with only_one(folder, "training"):
+        run = _start(data, model_config, config, folder)
+        settle(best)
+        settle(last)
+        if last.exists():
+            _resume(run)
+        _forget(run)
+        while run.at.epoch < config.epochs and not run.at.stopped:
+            _epoch(run, on_progress)
+        if not best.exists():  # stopped before the first evaluation
+            _evaluate(run)
+            _save_last(run)
+        return load_checkpoint(best)[1]
 
 
 def _start(data: TrainData, model_config: ModelConfig, config: TrainConfig, folder: Path) -> _Run:
@@ -170,10 +170,7 @@ def _claim(folder: Path, described: dict[str, dict[str, object]]) -> None:
         if other:
             raise ValueError(f"{str(folder)!r} holds a run with another {other[0]}: choose another folder to train in.")
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".json.new")
-    draft.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-    draft.replace(path)
+    write_text(path, json.dumps(described, indent=2) + "\n")
 
 
 def _epoch(run: _Run, on_progress: OnProgress) -> None:
@@ -259,7 +256,7 @@ def _save_last(run: _Run) -> None:
 
 
 def _resume(run: _Run) -> None:
-    """Take up weights, optimiser, random generator and counters; forget log lines of evaluations to be done again."""
+    """Take up weights, optimiser, random generator and counters."""
     folder = run.folder / "checkpoints" / "last"
     network, _ = load_checkpoint(folder, run.data.vocabulary)
     run.network.load_state_dict(network.state_dict())
@@ -272,12 +269,14 @@ def _resume(run: _Run) -> None:
             moments.setdefault(int(number), {})[name] = tensor
     run.optimizer.load_state_dict({"state": moments, "param_groups": run.optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(state.tensors["torch_rng"])
+
+
+def _forget(run: _Run) -> None:
+    """Drop the log's lines of evaluations that will be done again: all of them when nothing was saved before a kill."""
     log = run.folder / "log.jsonl"
     if log.exists():
         lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
-        draft = log.with_suffix(".jsonl.new")
-        draft.write_text("".join(lines[: run.at.evaluations]), encoding="utf-8")
-        draft.replace(log)
+        write_text(log, "".join(lines[: run.at.evaluations]))
 
 
 def _progress(run: _Run) -> Progress:

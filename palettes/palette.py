@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ MAX_PALETTE_BYTES = 65_536  # far beyond any real palette: a longer file is a mi
 MAX_COLOURS = 198  # bytes and colours together must fit an 8-bit id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Palette:
     """Colours in token order: the i-th colour has the i-th id after the bytes."""
 
@@ -24,7 +25,7 @@ class Palette:
         """Count the colours."""
         return len(self.rgb)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the colours in order; the name does not count."""
         return hashlib.sha256(self.rgb.tobytes()).hexdigest()
@@ -65,7 +66,7 @@ def _gpl_colours(lines: list[str], origin: str) -> list[tuple[int, int, int]]:
         raise ValueError(f"{origin!r} does not begin with the line 'GIMP Palette': it is not a .gpl file.")
     colours = []
     for number, line in enumerate(lines[1:], start=2):
-        if not line.strip() or line.startswith(("#", "Name:", "Columns:")):
+        if not line.strip() or line.startswith(("#", "Name:", "Columns:", "Channels:")):
             continue
         found = re.match(r"\s*(\d{1,3})\s+(\d{1,3})\s+(\d{1,3})(?:\s|$)", line)
         if not found or max(map(int, found.groups())) > 255:  # noqa: PLR2004 - 8-bit channels

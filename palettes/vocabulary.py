@@ -34,7 +34,7 @@ class Vocabulary:
     def digest(self) -> str:
         """SHA-256 over bytes, colours and extras in id order; releases and checkpoints carry it."""
         parts = [BYTES, self.palette.rgb.tobytes(), *(extra.encode() for extra in self.extras)]
-        return hashlib.sha256(b"\x1e".join(parts)).hexdigest()
+        return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).hexdigest()
 
     @cached_property
     def byte_to_id(self) -> UInt8[np.ndarray, "256"]:

@@ -16,9 +16,9 @@ from pipeline import rows
 from pipeline.crawl.pages import parse_list
 from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.sources import Source
-from pipeline.entries import join
+from pipeline.entries import join, without_twins
 from pipeline.records import SPLITS, Dropped, Entry, Listing
-from pipeline.release import Manifest, Release, code_version, write_text
+from pipeline.release import UNRELEASED, Manifest, Release, code_version, only_one, write_text
 from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout
 from pipeline.shard_build import BuildConfig, ShardReport, ShardTask, build_shard
 from pipeline.shards import ShardFile, ShardWriter, shard_name
@@ -43,21 +43,42 @@ def build(  # noqa: PLR0913 - the command's own options
     The same raw store and config give the same Parquet bytes, on any number of workers. The folder appears whole or
     not at all; one that stood there is replaced. ValueError when there is no crawl, or nothing in it can be built.
     """
-    crawl = store.latest_crawl()
-    if crawl is None:
-        raise ValueError(f"{store.root} holds no finished crawl: run `pixelbytes crawl {source.name}` first.")
-    vocabulary = config.vocabulary()  # speaks before any work is done
-    listings, unread = read_lists(crawl, store, source)
-    entries, unjoined = join(listings, crawl.resources)
-    draft = out.with_name(f".{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    reports = list(_run(list(_tasks(entries, store, draft, source, config)), workers, progress))
-    dropped = [*unread, *unjoined, *(drop for report in reports for drop in report.dropped)]
-    if not sum(report.rows for report in reports):
-        raise ValueError(f"no record could be built from crawl {crawl.name}: {_reasons(dropped)}.")
-    quarantine = _write_quarantine(draft, sorted(dropped, key=lambda drop: (drop.id, drop.stage, drop.reason)))
-    manifest = Manifest(
+    require_replaceable(out)
+    config.vocabulary()  # speaks of an unknown palette before any work is done
+    with only_one(store.root, "building from"):
+        crawl = store.latest_crawl()
+        if crawl is None:
+            raise ValueError(f"{store.root} holds no finished crawl: run `pixelbytes crawl {source.name}` first.")
+        listings, unread = read_lists(crawl, store, source)
+        joined, unjoined = join(listings, crawl.resources)
+        entries, twins = without_twins(joined)
+        draft = out.with_name(f".{out.name}.part")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        reports = list(_run(list(_tasks(entries, store, draft, source, config)), workers, progress))
+        dropped = [*unread, *unjoined, *twins, *(drop for report in reports for drop in report.dropped)]
+        if not any(report.rows for report in reports):
+            raise ValueError(f"no record could be built from crawl {crawl.name}: {_reasons(dropped)}.")
+        manifest = _manifest(name, source, crawl, config, reports)
+        quarantine = _write_quarantine(draft, sorted(dropped, key=lambda drop: (drop.id, drop.stage, drop.reason)))
+        write_text(draft / "palettes" / f"{manifest.palette['name']}.gpl", config.vocabulary().palette.gpl())
+        Release(folder=draft, manifest=manifest).with_manifest(
+            configs={**manifest.configs, "quarantine": {QUARANTINE_SPLIT: (quarantine,)}},
+            quarantine=dict(sorted(Counter(drop.stage for drop in dropped).items())),
+            yields={"listed": len(listings) + len(unread), "joined": len(joined), **manifest.yields},
+        )
+        return Release.open(_swap(draft, out))
+
+
+def _manifest(name: str, source: Source, crawl: Crawl, config: BuildConfig, reports: Sequence[ShardReport]) -> Manifest:
+    """Return what the shards amount to; the quarantine and the earlier yields are added by the caller."""
+    vocabulary = config.vocabulary()
+    tokens = dict(sum((Counter(report.tokens) for report in reports), Counter()))
+    shards = [(report.split, report.digest) for report in reports]
+    counts: dict[str, int] = {
+        split: sum(report.rows for report in reports if report.split == split) for split in SPLITS
+    }
+    return Manifest(
         name=name,
         source=source.name,
         crawl=crawl.name,
@@ -67,21 +88,17 @@ def build(  # noqa: PLR0913 - the command's own options
         palette={"name": vocabulary.palette.name, "digest": vocabulary.palette.digest},
         vocabulary={"size": len(vocabulary), "digest": vocabulary.digest},
         k=config.k,
-        counts={split: sum(r.rows for r in reports if r.split == split) for split in SPLITS},
-        tokens=(tokens := dict(sum((Counter(report.tokens) for report in reports), Counter()))),
+        counts=counts,
+        tokens=tokens,
         text_ratio=round(tokens["text"] / (tokens["text"] + tokens["pixel"]), 4),
-        configs={**_files(reports), "quarantine": {QUARANTINE_SPLIT: (quarantine,)}},
+        configs=_files(reports),
         digest=rows.release_digest(
-            [(report.split, report.digest) for report in reports],
-            rows.meaning_of_ids(TRANSFORM_VERSION, config.k, config.max_side, vocabulary),
+            shards, rows.meaning_of_ids(TRANSFORM_VERSION, config.k, config.max_side, vocabulary)
         ),
         licences=tuple(sorted({licence for report in reports for licence in report.licences})),
-        quarantine=dict(sorted(Counter(drop.stage for drop in dropped).items())),
-        yields={"listed": len(listings) + len(unread), "joined": len(entries), "built": sum(r.rows for r in reports)},
+        quarantine={},
+        yields={"built": sum(counts.values())},
     )
-    write_text(draft / "palettes" / f"{vocabulary.palette.name}.gpl", vocabulary.palette.gpl())
-    Release(folder=draft, manifest=manifest).with_manifest()
-    return Release.open(_swap(draft, out))
 
 
 def read_lists(crawl: Crawl, store: RawStore, source: Source) -> tuple[list[Listing], list[Dropped]]:
@@ -173,6 +190,16 @@ def _parameters(config: BuildConfig, source: Source) -> dict[str, object]:
 def _reasons(dropped: Sequence[Dropped]) -> str:
     counted = Counter(f"{drop.stage}: {drop.reason}" for drop in dropped).most_common(3)
     return "; ".join(f"{count} × {reason}" for reason, count in counted) or "it lists nothing"
+
+
+def require_replaceable(out: Path) -> None:
+    """Refuse to put a build where something else stands: only nothing, an empty folder or an older build may go."""
+    if out.is_symlink() or not out.name:
+        raise ValueError(f"{out} is a link or has no name of its own: give the path of a new folder.")
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / "manifest.json").is_file() or Release.open(out).manifest.version != UNRELEASED:
+        raise ValueError(f"{out} holds something else than an unpublished build: give the path of a new folder.")
 
 
 def _swap(draft: Path, out: Path) -> Path:

@@ -43,7 +43,7 @@ def readme(release: Release, title: str) -> str:
         m=manifest,
         splits=SPLITS,
         layouts=layouts,
-        example=first[0] if first else None,
+        example={name: _plain(value) for name, value in first[0].items()} if first else None,
         records=sum(manifest.counts.values()),
     )
 

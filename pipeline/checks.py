@@ -37,6 +37,20 @@ def check(release: Release, against: Release | None = None) -> tuple[Gate, ...]:
 
     Reads each shard once; memory holds one. `against` is the last release, when there is one.
     """
+    findings = _findings(release)
+    gates = [_record_gate(name, limit, findings) for name, limit in _RECORD_GATES.items()]
+    gates += [gate(release.manifest) for gate in _MANIFEST_GATES]
+    return tuple(gates if against is None else [*gates, _loss(release.manifest, against.manifest)])
+
+
+def row_faults(release: Release) -> dict[str, tuple[str, ...]]:
+    """Return, by gate, the ids whose windows, ids, pictures and captions do not say the same."""
+    offenders = _findings(release).offenders
+    return {name: tuple(offenders[name][:WORST]) for name in ("schema", "order", "vocabulary", "decode", "windows")}
+
+
+def _findings(release: Release) -> Findings:
+    """Look at every record once, shard by shard."""
     findings = Findings()
     for split in SPLITS:
         for shard in _shards(release, split):
@@ -45,9 +59,7 @@ def check(release: Release, against: Release | None = None) -> tuple[Gate, ...]:
         if len(groups) > 1:
             findings.offenders["splits"].append(key)
     findings.offenders["ids"] += [key for key, count in findings.ids.items() if count > 1]
-    gates = [_record_gate(name, limit, findings) for name, limit in _RECORD_GATES.items()]
-    gates += [gate(release.manifest) for gate in _MANIFEST_GATES]
-    return tuple(gates if against is None else [*gates, _loss(release.manifest, against.manifest)])
+    return findings
 
 
 def override(gates: tuple[Gate, ...], name: str, because: str) -> tuple[Gate, ...]:

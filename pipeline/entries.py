@@ -32,6 +32,18 @@ def join(listings: Iterable[Listing], resources: Sequence[Resource]) -> tuple[li
     return [entries[key] for key in sorted(entries)], sorted(dropped, key=lambda drop: (drop.id, drop.stage))
 
 
+def without_twins(entries: Iterable[Entry]) -> tuple[list[Entry], list[Dropped]]:
+    """Return the entries without those that have both page and picture, byte for byte, of one before them."""
+    kept: dict[tuple[str, str], Entry] = {}
+    dropped: list[Dropped] = []
+    for entry in entries:
+        first = kept.setdefault((entry.description.sha256, entry.miniature.sha256), entry)
+        if first is not entry:
+            reason = f"same page and same picture as {first.listing.key}"
+            dropped.append(_drop(entry.listing, "duplicate", reason, entry.miniature.url))
+    return list(kept.values()), dropped
+
+
 def _by_url(resources: Sequence[Resource], kind: str) -> Mapping[str, Resource]:
     return {resource.url: resource for resource in resources if resource.kind == kind}
 

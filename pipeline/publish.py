@@ -1,11 +1,8 @@
 """A release folder into a plain folder of releases: all or nothing, never twice, `latest` moved last."""
 
-import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +10,7 @@ from typing import Protocol
 from pipeline.card import write_card
 from pipeline.diff import diff, next_version
 from pipeline.records import DatasetVersion
-from pipeline.release import Release, blocking
+from pipeline.release import MANIFEST, Release, blocking, only_one
 from pipeline.shards import sync_folder
 
 LATEST = "latest"
@@ -91,7 +88,7 @@ class FolderStore:
             raise GateError("the release was never checked: run `pixelbytes check` on it first.")
         if failed := blocking(manifest.gates):
             raise GateError(f"gates said no: {', '.join(gate.name for gate in failed)}; the last release stays.")
-        with _only_one(self.folder(manifest.name)):
+        with only_one(self.folder(manifest.name), "publishing"):
             known = self.versions(manifest.name)
             last = self.open(manifest.name, known[-1]) if known else None
             changes = diff(last, release)
@@ -124,20 +121,6 @@ class FolderStore:
         draft.replace(target.parent / LATEST)
 
 
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Hold the dataset's lock, which the system frees when its holder dies; RuntimeError when another has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RuntimeError(
-                f"another process is publishing into {folder}: let it finish, then run again."
-            ) from error
-        yield
-
-
 def resolve(reference: str, releases: Path) -> Release:
     """Return the release that a reference names.
 
@@ -146,10 +129,10 @@ def resolve(reference: str, releases: Path) -> Release:
     """
     if reference.startswith("hub:"):
         raise ValueError(f"{reference!r} is on the Hub, which this version cannot read yet: give a folder or org/name.")
-    place, _, version = reference.partition("@")
+    if (Path(reference) / MANIFEST).is_file():
+        return Release.open(Path(reference))
+    place, _, version = reference.rpartition("@") if "@" in reference else (reference, "", "")
     path = Path(place)
-    if not version and (path / "manifest.json").is_file():
-        return Release.open(path)
     if _NAME.fullmatch(place) and not path.is_dir():
         return FolderStore(releases).open(place, version or None)
     if len(path.resolve().parts) < 3 or not path.is_dir():  # noqa: PLR2004 - root, org and name

@@ -20,7 +20,8 @@ from palettes.palette import Palette
 COLOURS = 1 << 24
 TABLE_VERSION = 1  # of the definition above; part of the cache's file name
 NEAR = 0.25  # difference of squared distances below which float32 is not trusted (its error stays under 0.02)
-CHUNK = 1 << 13
+CHUNK = 1 << 13  # colours at a time when the table is built
+BLOCK = 1 << 15  # pixels at a time when it is used: what fits the nearest cache
 SRGB_LINEAR, LAB_LINEAR = 0.04045, 0.008856  # below these, sRGB and CIELAB are straight lines
 
 Table = UInt8[np.ndarray, "16777216"]
@@ -30,9 +31,13 @@ def quantize(rgb: UInt8[np.ndarray, "h w 3"], palette: Palette) -> UInt8[np.ndar
     """Return for each pixel the index of the palette's nearest colour."""
     table = nearest_table(palette.digest, palette.rgb.tobytes())
     # R, G, B and a filler byte read as one little-endian number: the index, without arithmetic per channel
-    packed = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2RGBA).view("<u4")[..., 0]
-    packed &= COLOURS - 1
-    return table.take(packed.astype(np.intp), mode="wrap")
+    out = np.empty(rgb.shape[:2], dtype=np.uint8)
+    step = max(1, BLOCK // max(1, rgb.shape[1]))
+    for top in range(0, len(rgb), step):
+        packed = cv2.cvtColor(np.ascontiguousarray(rgb[top : top + step]), cv2.COLOR_RGB2RGBA).view("<u4")[..., 0]
+        packed &= COLOURS - 1
+        table.take(packed.astype(np.intp), mode="wrap", out=out[top : top + step])
+    return out
 
 
 @lru_cache(maxsize=4)

@@ -1,9 +1,12 @@
 """A release folder and its manifest: what is in it, how it was made, and the digests that prove it."""
 
+import fcntl
 import importlib.metadata
 import json
 import os
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +23,10 @@ from pipeline.shards import ShardFile
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 UNRELEASED = "unreleased"
+
+
+class DamagedRelease(ValueError):  # noqa: N818 - it reads as what it is
+    """A release folder whose manifest cannot be trusted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,23 +91,43 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
-        """Read a manifest; ValueError names what is missing or unknown."""
+        """Read a manifest; DamagedRelease names what is missing, unknown or of another shape."""
         try:
             raw = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{MANIFEST} is not JSON ({error}): the release is damaged.") from error
-        known = {item.name for item in fields(cls)}
-        if not isinstance(raw, dict) or set(raw) != known:
-            odd = sorted(known ^ set(raw)) if isinstance(raw, dict) else [type(raw).__name__]
-            raise ValueError(f"{MANIFEST} lacks or adds the keys {odd}: it was written by another version.")
-        raw["gates"] = tuple(Gate(**{**gate, "worst": tuple(gate["worst"])}) for gate in raw["gates"])
-        raw["diff"] = Changes(**{name: tuple(ids) for name, ids in raw["diff"].items()})
-        raw["licences"] = tuple(raw["licences"])
-        raw["configs"] = {
-            config: {split: tuple(ShardFile(**shard) for shard in shards) for split, shards in splits.items()}
-            for config, splits in raw["configs"].items()
-        }
-        return cls(**raw)
+            return cls(**{**raw, **_typed(raw, {item.name for item in fields(cls)})})
+        except DamagedRelease:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedRelease(
+                f"{MANIFEST} is damaged ({type(error).__name__}: {error}): {_OTHER_VERSION}"
+            ) from error
+
+
+_OTHER_VERSION = "restore it from a copy, or build the release again."
+_SHARD_PATH = re.compile(r"[a-z0-9_]+/[a-z]+-\d{5}-of-\d{5}\.parquet")
+
+
+def _typed(raw: dict[str, Any], known: set[str]) -> dict[str, Any]:
+    """Return those values of a parsed manifest that are more than JSON, each checked for its shape."""
+    if set(raw) != known:
+        raise DamagedRelease(f"{MANIFEST} lacks or adds the keys {sorted(known ^ set(raw))}: {_OTHER_VERSION}")
+    configs = {
+        config: {split: tuple(ShardFile(**shard) for shard in shards) for split, shards in splits.items()}
+        for config, splits in raw["configs"].items()
+    }
+    for shard in (shard for splits in configs.values() for shards in splits.values() for shard in shards):
+        if not _SHARD_PATH.fullmatch(shard.file):
+            raise DamagedRelease(f"{MANIFEST} names the file {shard.file!r}, which is no shard of a release.")
+    assertions = raw["transform"]["parameters"]["assertions"]
+    asked = {"min_listings", "min_description_yield", "text_ratio"}
+    if not asked <= set(assertions) or not {"train", "validation", "test"} <= set(raw["counts"]):
+        raise DamagedRelease(f"{MANIFEST} lacks counts or assertions: {_OTHER_VERSION}")
+    return {
+        "gates": tuple(Gate(**{**gate, "worst": tuple(gate["worst"])}) for gate in raw["gates"]),
+        "diff": Changes(**{name: tuple(ids) for name, ids in raw["diff"].items()}),
+        "licences": tuple(raw["licences"]),
+        "configs": configs,
+    }
 
 
 @dataclass(frozen=True)
@@ -120,7 +147,7 @@ class Release:
             )
         if path.stat().st_size > MAX_MANIFEST_BYTES:
             raise ValueError(f"{path} is larger than {MAX_MANIFEST_BYTES:,} bytes: it is no manifest of ours.")
-        return cls(folder=folder, manifest=Manifest.from_json(path.read_text(encoding="utf-8")))
+        return cls(folder=folder, manifest=Manifest.from_json(path.read_text(encoding="utf-8", errors="replace")))
 
     @property
     def version(self) -> DatasetVersion:
@@ -188,3 +215,15 @@ def write_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+@contextmanager
+def only_one(folder: Path, doing: str) -> Iterator[None]:
+    """Hold a folder's lock, which the system frees when its holder dies; RuntimeError when another process has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RuntimeError(f"another process is {doing} in {folder}: let it finish, then run again.") from error
+        yield

@@ -164,8 +164,8 @@ def _records(task: ShardTask, vocabulary: Vocabulary, dropped: list[Dropped]) ->
         if not isinstance(page, Description):
             dropped.append(_drop(entry, "description", page.reason, entry.description))
             continue
+        picture = store.get(entry.miniature.sha256)  # an altered blob stops the build: it is no fault of the record
         try:
-            picture = store.get(entry.miniature.sha256)
             record = make_record(entry, page, picture, task.config, vocabulary)
         except PictureError as error:
             dropped.append(_drop(entry, "pixelize", str(error), entry.miniature))

@@ -56,6 +56,7 @@ class ShardWriter:
             compression_level=COMPRESSION_LEVEL,
             use_dictionary=[leaf for leaf in leaves if leaf not in split and not leaf.endswith(("bytes", "caption"))],
             column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT") or None,
+            write_statistics=[leaf for leaf in leaves if leaf not in split],  # nobody filters by an id's least and most
             write_page_index=True,
             use_content_defined_chunking=True,
             store_schema=True,

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from pipeline.checks import row_faults
 from pipeline.records import SPLITS
 from pipeline.release import Release
 from pipeline.rows import DIGESTED, meaning_of_ids, record_digest, release_digest, shard_digest
+from pipeline.schema import record_layouts
 from pipeline.shards import ShardFile, file_content_digest, file_sha256
 from pipeline.tokenizer import decode_record
 
@@ -35,8 +37,27 @@ def _faults(release: Release) -> Iterator[str]:
         return
     if vocabulary.digest != manifest.vocabulary["digest"]:
         yield "the vocabulary's digest differs from the manifest's"
+    yield from _manifest_faults(release)
     if content_of(release) != manifest.digest:
         yield "the release's digest differs from the manifest's"
+    yield from (f"{name}: {', '.join(ids)}" for name, ids in row_faults(release).items() if ids)
+
+
+def _manifest_faults(release: Release) -> Iterator[str]:
+    """Compare what the manifest counts with what is there."""
+    manifest = release.manifest
+    lacking = {*record_layouts(manifest.k), "quarantine"} - set(manifest.configs)
+    yield from (f"the config {name} is missing" for name in sorted(lacking))
+    for config, splits in manifest.configs.items():
+        for split, shards in splits.items():
+            rows = sum(shard.rows for shard in shards)
+            if config != "quarantine" and rows != manifest.counts[split]:
+                yield f"{config}/{split} has {rows} rows, but the manifest counts {manifest.counts[split]}"
+    licences = {
+        licence for split in SPLITS for licence in release.table("records", split, ["licence"])["licence"].to_pylist()
+    }
+    if licences != set(manifest.licences):
+        yield f"the records' licences are {sorted(licences)}, but the manifest says {sorted(manifest.licences)}"
 
 
 def _shard_faults(release: Release, shard: ShardFile) -> Iterator[str]:

@@ -30,7 +30,7 @@ class Ledger:
     """Writes the crawl's lines, and knows which bodies need not be fetched."""
 
     def __init__(self, store: RawStore, source: Source) -> None:
-        """Open the crawl in `store`, or continue the one that was interrupted."""
+        """Open the crawl in `store`, or continue the one that was interrupted lately."""
         self.store = store
         self.source = source
         lately = [store.crawl(name) for name in store.crawl_names()[-REMEMBERED:]]
@@ -87,6 +87,7 @@ class Ledger:
 
     def _write(self, resource: Resource) -> None:
         self.crawl.append(resource)
+        self._done.pop((resource.kind, resource.url), None)  # the last line counts, here as in the manifest
         if resource.sha256:
             self._done[resource.kind, resource.url] = resource
 

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from pipeline.records import Resource
 
 NAME_FORMAT = "%Y%m%dT%H%M%SZ"
+CONTINUED_FOR = timedelta(hours=24)  # after its start; a manifest that spans more would mix states of the site
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TEXT_FIELDS = frozenset(f.name for f in dataclasses.fields(Resource) if f.name != "status")
 
@@ -115,15 +116,23 @@ class RawStore:
         return self.crawl(names[-1]) if names else None
 
     def open_crawl(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> "OpenCrawl":
-        """Continue the crawl that was interrupted last, or begin a new one named by the time `now`."""
-        folder = self.root / "crawls"
+        """Continue the crawl that was interrupted last, or begin a new one named by the time `now`.
+
+        Crawls begun more than `CONTINUED_FOR` ago are set aside as `<name>.jsonl.abandoned`, and read no more.
+        """
+        folder, moment = self.root / "crawls", now()
         folder.mkdir(parents=True, exist_ok=True)
         begun = sorted(folder.glob("*.jsonl.part"))
-        if begun:
-            return OpenCrawl(begun[-1])
-        moment, names = now(), self.crawl_names()
-        while moment.strftime(NAME_FORMAT) in names or (names and moment.strftime(NAME_FORMAT) <= names[-1]):
-            moment = max(moment, datetime.strptime(names[-1], NAME_FORMAT).replace(tzinfo=UTC)) + timedelta(seconds=1)
+        fresh = [path for path in begun if moment - _begun_at(path) <= CONTINUED_FOR]
+        for path in set(begun) - set(fresh):
+            path.rename(path.with_suffix(".abandoned"))
+        if fresh:
+            return OpenCrawl(fresh[-1])
+        names = self.crawl_names()
+        if names:  # two crawls in a second, or a clock that went back
+            moment = max(moment, datetime.strptime(names[-1], NAME_FORMAT).replace(tzinfo=UTC) + timedelta(seconds=1))
+        while (folder / f"{moment.strftime(NAME_FORMAT)}.jsonl.abandoned").exists():  # it would be lost by a rename
+            moment += timedelta(seconds=1)
         return OpenCrawl(folder / f"{moment.strftime(NAME_FORMAT)}.jsonl.part")
 
 
@@ -155,6 +164,15 @@ class OpenCrawl:
         os.fsync(self._file.fileno())
         self._file.close()
         self.path.rename(self.path.with_suffix(""))
+
+
+def _begun_at(path: Path) -> datetime:
+    """Return when the crawl of a manifest began, by its name; raise ValueError when that is no time."""
+    name = path.name.partition(".")[0]
+    try:
+        return datetime.strptime(name, NAME_FORMAT).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise ValueError(f"{path} is not named by a time, such as 20261121T040000Z: rename or delete it.") from error
 
 
 def _last_lines(resources: list[Resource]) -> tuple[Resource, ...]:

@@ -21,7 +21,7 @@ _ROOT = Path(__file__).parent.parent.parent  # where the packages lie
 
 
 class CrawlError(RuntimeError):
-    """A crawl that did not finish; what it has is kept, and the next crawl continues it."""
+    """A crawl that did not finish; what it has is kept, and the next crawl continues it within a day."""
 
 
 def crawl(
@@ -37,9 +37,10 @@ def crawl(
 
     `limit` stops after that many listings; `proxy` is an http:// address for all requests; `contact` is whom the site
     may write to; `progress` is called as resources arrive, a bar is drawn on a terminal without it. A crawl that was
-    killed is continued. Raises ValueError for what cannot be asked, and CrawlError when the crawl did not finish.
+    killed is continued within a day. Raises ValueError as `check_request` does, and CrawlError when the crawl did not
+    finish.
     """
-    _check(source, limit, proxy, contact)
+    check_request(source, limit, proxy, contact)
     job: dict[str, object] = {"source": asdict(source), "root": str(store.root), "limit": limit}
     job |= {"proxy": proxy or "", "contact": contact or ""}
     logs = store.root / "logs"
@@ -73,7 +74,8 @@ def _child(job: dict[str, object], log: Path, progress: Callable[[Progress], Non
             child.communicate()
 
 
-def _check(source: Source, limit: int | None, proxy: str | None, contact: str | None) -> None:
+def check_request(source: Source, limit: int | None, proxy: str | None, contact: str | None) -> None:
+    """Raise ValueError when `crawl` would refuse these arguments; nothing is asked or written."""
     if limit is not None and limit < 1:
         raise ValueError(f"limit is {limit}, but a crawl needs at least one listing: give 1 or more, or no limit.")
     if proxy and not (proxy.startswith("http://") and host_of(proxy)):

@@ -16,7 +16,7 @@ from pipeline.crawl.ledger import Answer, Ledger
 from pipeline.crawl.pages import parse_list
 from pipeline.crawl.politeness import ROBOT, Manners, answer_of
 from pipeline.crawl.sources import Source
-from pipeline.records import Resource
+from pipeline.records import Listing, Resource
 
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"\xff\xd8\xff", b"RIFF")
 
@@ -41,10 +41,10 @@ class SiteSpider(Spider):
         title = unquote(urlsplit(self.source.start).path.rsplit("/", 1)[-1]).replace("_", " ")
         wanted = Wanted(kind="list", url=self.source.start, title=title)
         there = self.ledger.finished(wanted)
-        if there is None:
+        listings, _ = self._read_list(there) if there is not None else ((), "")
+        if not listings:  # a stored list that cannot be read is asked for again: the site may have healed
             yield self._ask(wanted)
-            return
-        for request in self._plan(there):
+        for request in self._plan(listings):
             yield request
 
     def on_answer(self, response: Response) -> Iterator[Request]:
@@ -56,7 +56,11 @@ class SiteSpider(Spider):
             return
         resource = self._receive(wanted, answer)
         if wanted.kind == "list" and resource is not None:
-            yield from self._plan(resource)
+            listings, reason = self._read_list(resource)
+            if reason:  # a failed line takes the kept one's place, so that the next run asks again
+                self.ledger.fail(wanted, answer, reason)
+                self.problem = f"the list {wanted.url} could not be read: {reason}."
+            yield from self._plan(listings)
         elif wanted.kind == "list":
             self.problem = self.problem or f"the list {wanted.url} could not be read: it answered {response.status}."
         elif wanted.kind == "api":
@@ -102,22 +106,24 @@ class SiteSpider(Spider):
             return None
         return self.ledger.keep(replace(wanted, revision=wanted.revision or _revision(wanted, answer)), answer)
 
-    def _plan(self, resource: Resource) -> Iterator[Request]:
-        """Yield the requests that the list leads to: calls for change keys where there is an API, else all at once."""
+    def _read_list(self, resource: Resource) -> tuple[tuple[Listing, ...], str]:
+        """Return the listings of the list, or none and the reason."""
         try:
             page = parse_list(self.ledger.store.get(resource.sha256), self.source.start, self.source)
         except ValueError as error:
-            self.problem = f"the list {resource.url} could not be read: {error}."
-            return
-        self.ledger.count(listings=len(page.listings), unparsed=len(page.unparsed))
+            return (), str(error).removesuffix(".")
         for row in page.unparsed:
             self.logger.warning("%s was not understood (%s): %s", row.where, row.reason, row.text)
         if not page.listings:
             reason = page.unparsed[0].reason if page.unparsed else "no row"
-            self.problem = f"the list {resource.url} has no listing that this source understands: {reason}."
-            return
+            return (), f"it has no listing that this source understands: {reason}"
+        self.ledger.count(listings=len(page.listings), unparsed=len(page.unparsed))
+        return page.listings, ""
+
+    def _plan(self, listings: tuple[Listing, ...]) -> Iterator[Request]:
+        """Yield what `listings` lead to: calls for change keys where there is an API, else all at once."""
         wanted: dict[tuple[str, str], Wanted] = {}
-        for listing in page.listings[: self.limit]:
+        for listing in listings[: self.limit]:
             for item in self._wanted(listing.page_title, listing.page_url, listing.miniature_url):
                 wanted[item.kind, item.url] = item
         self.total = len(wanted)

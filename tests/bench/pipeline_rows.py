@@ -150,7 +150,7 @@ def build_rows() -> Iterator[Row]:
     beasts = [
         Creature(
             number=number,
-            name=f"{record.name} {number}",
+            name=f"Beast{number}",
             family=f"{record.family} {number // len(sample)}",
             text=record.text,
             picture=(folder / "images" / record.image).read_bytes(),

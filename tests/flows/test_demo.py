@@ -51,7 +51,7 @@ def test_the_demo_ends_with_a_page_an_evaluation_and_well_formed_drawings(unbrok
     assert evaluation["dataset"]["ref"] == f"{NAME}@v1.0.0"
     assert {"LSTM", "Bigram", "NGram5", "Counts2D"} <= {model["name"] for model in evaluation["models"]}
     drawn = json.loads((run / "samples" / "samples.json").read_text())
-    assert len(drawn["from_nothing"]) == 12
+    assert len(drawn["from_nothing"]) == 15
     config = json.loads((run / "checkpoints" / "best" / "config.json").read_text())
     assert config["dataset"]["tag"] == "v1.0.0"
     assert config["dataset"]["digest"] == FolderStore(unbroken / "releases").open(NAME).manifest.digest

@@ -1,5 +1,8 @@
+import fcntl
 import json
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from model.checkpoint import (
     read_info,
     read_state,
     save_checkpoint,
+    settle,
 )
 from model.config import ModelConfig
 from model.network import Network
@@ -148,6 +152,55 @@ def test_a_kill_between_the_two_renames_loses_nothing(saved: Path) -> None:
     assert load_checkpoint(saved)[1].step == 3
     save_checkpoint(saved, Network(CONFIG, len(VOCABULARY)), info(step=4))
     assert load_checkpoint(saved)[1].step == 4
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_settling_puts_the_old_checkpoint_back_and_removes_the_half_written_one(saved: Path) -> None:
+    saved.rename(saved.with_name(".best.old"))
+    saved.with_name(".best.new").mkdir()
+    settle(saved)
+    assert names(saved.parent) == ["best"]
+    assert load_checkpoint(saved)[1].step == 3
+
+
+def test_settling_keeps_the_new_checkpoint_where_the_swap_was_done(saved: Path) -> None:
+    shutil.copytree(saved, saved.with_name(".best.old"))
+    save_checkpoint(saved.with_name("next"), Network(CONFIG, len(VOCABULARY)), info(step=4))
+    shutil.rmtree(saved)
+    saved.with_name("next").rename(saved)
+    settle(saved)
+    assert names(saved.parent) == ["best"]
+    assert read_info(saved).step == 4
+
+
+def test_settling_removes_a_first_checkpoint_that_was_never_finished(tmp_path: Path) -> None:
+    (tmp_path / ".best.new").mkdir()
+    (tmp_path / ".best.new" / "model.safetensors").write_bytes(b"half")
+    settle(tmp_path / "best")
+    assert names(tmp_path) == []
+
+
+def test_settling_needs_no_folder_and_touches_no_neighbour(saved: Path) -> None:
+    settle(saved.parent / "absent" / "best")
+    saved.with_name(".last.new").mkdir()
+    settle(saved)
+    assert names(saved.parent) == [".last.new", "best"]
+
+
+def test_settling_waits_for_a_save_that_is_under_way(saved: Path) -> None:
+    saved.with_name(".best.new").mkdir()
+    handle = os.open(saved.parent, os.O_RDONLY)  # as save_checkpoint of another process holds it
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    other = threading.Thread(target=settle, args=(saved,))
+    other.start()
+    other.join(0.2)
+    assert saved.with_name(".best.new").exists()
+    os.close(handle)
+    other.join(5)
+    assert names(saved.parent) == ["best"]
 
 
 def test_training_state_comes_back_exactly(tmp_path: Path) -> None:

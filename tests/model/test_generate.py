@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -103,7 +105,15 @@ def test_no_prompts_give_no_records(network: Network) -> None:
     assert generate(network, VOCABULARY, []) == []
 
 
-@pytest.mark.parametrize("values", [{"temperature": -1.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.1}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        *({"temperature": value} for value in (-1.0, math.nan, math.inf, -math.inf)),
+        {"top_k": 0},
+        *({"top_p": value} for value in (0.0, 1.1, math.nan, math.inf)),
+    ],
+)
 def test_a_way_of_drawing_that_draws_nothing_is_refused(values: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=next(iter(values))):
+    ((name, value),) = values.items()
+    with pytest.raises(ValueError, match=f"{name} is {value}:"):
         SampleConfig(**values)  # type: ignore[arg-type]

@@ -1,3 +1,4 @@
+import fcntl
 import io
 import json
 import signal
@@ -12,7 +13,7 @@ import torch
 from rich.console import Console
 
 from model.batches import BatchReader, TokenTable
-from model.checkpoint import load_checkpoint
+from model.checkpoint import load_checkpoint, read_info
 from model.config import ModelConfig, TrainConfig
 from model.network import Network, NetworkModel
 from model.objective import BITS, learning_rate, validation_bits
@@ -26,6 +27,7 @@ VOCABULARY = Vocabulary()
 DATASET = DatasetVersion(repo_id="tests/stripes", tag="v1.0.0", revision="r", digest="d")
 MODEL = ModelConfig(d_model=16, d_state=12, k=3, dropout=0.2, layers=2)
 RECIPE = TrainConfig(epochs=3, batch_tokens=400, learning_rate=1e-2, seed=5)
+OFTEN = TrainConfig.from_json(RECIPE.to_json() | {"checkpoint_seconds": 1e-9})  # a state after each step
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: a stand-in for a kill
@@ -81,6 +83,86 @@ def test_a_run_that_was_killed_and_resumed_equals_an_unbroken_one(
     for name in ("best", "last"):
         whole, pieces = weights_of(tmp_path / "whole", name), weights_of(tmp_path / "pieces", name)
         assert all(torch.equal(whole[key], pieces[key]) for key in whole)
+
+
+def run_until(data: TrainData, folder: Path, stop: int) -> None:
+    """Train with a state saved after each step, and die at step `stop`."""
+
+    def kill(at: Progress) -> None:
+        if at.step >= stop:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(data, MODEL, OFTEN, folder, kill)
+
+
+@pytest.mark.parametrize("lost", [["last"], ["best", "last"]])
+def test_a_kill_between_the_renames_of_a_swap_costs_no_step(data: TrainData, tmp_path: Path, lost: list[str]) -> None:
+    train(data, MODEL, OFTEN, tmp_path / "whole")
+    pieces = tmp_path / "pieces"
+    steps = int(log_of(tmp_path / "whole")[-1]["step"])
+    run_until(data, pieces, steps - 2)
+    saved = int(read_info(pieces / "checkpoints" / "last").step)
+    for name in lost:
+        place = pieces / "checkpoints" / name
+        place.rename(place.with_name(f".{name}.old"))
+        place.with_name(f".{name}.new").mkdir()
+    seen: list[int] = []
+    train(data, MODEL, OFTEN, pieces, lambda at: seen.append(at.step))
+    assert saved == steps - 3
+    assert seen[0] == saved + 1
+    assert log_of(tmp_path / "whole") == log_of(pieces)
+    assert sorted(path.name for path in (pieces / "checkpoints").iterdir()) == ["best", "last"]
+    for name in ("best", "last"):
+        whole, resumed = weights_of(tmp_path / "whole", name), weights_of(pieces, name)
+        assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+def test_the_best_network_survives_a_kill_in_its_swap_when_the_run_was_finished(
+    data: TrainData, tmp_path: Path
+) -> None:
+    first = train(data, MODEL, RECIPE, tmp_path)
+    best = tmp_path / "checkpoints" / "best"
+    best.rename(best.with_name(".best.old"))
+    lines = log_of(tmp_path)
+    assert train(data, MODEL, RECIPE, tmp_path).step == first.step
+    assert best.exists()
+    assert log_of(tmp_path) == lines
+
+
+def test_lines_of_a_run_that_died_before_its_first_state_are_not_kept(data: TrainData, tmp_path: Path) -> None:
+    seldom = TrainConfig.from_json(RECIPE.to_json() | {"checkpoint_seconds": 1e9})
+    train(data, MODEL, seldom, tmp_path / "whole")
+
+    def kill(at: Progress) -> None:
+        if at.validation_bits is not None:  # evaluated, logged, not yet saved
+            raise Stopped
+
+    pieces = tmp_path / "pieces"
+    with pytest.raises(Stopped):
+        train(data, MODEL, seldom, pieces, kill)
+    assert len(log_of(pieces)) == 1
+    assert not (pieces / "checkpoints" / "last").exists()
+    train(data, MODEL, seldom, pieces)
+    assert log_of(tmp_path / "whole") == log_of(pieces)
+
+
+def test_a_folder_in_which_another_process_trains_is_refused_and_left_alone(data: TrainData, tmp_path: Path) -> None:
+    with (tmp_path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RuntimeError, match=r"another process is training in .*: let it finish, then run again\."):
+            train(data, MODEL, RECIPE, tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert train(data, MODEL, RECIPE, tmp_path).step > 0
+
+
+def test_a_training_holds_its_folder_from_the_first_step_to_the_last(data: TrainData, tmp_path: Path) -> None:
+    def again(_: Progress) -> None:
+        train(data, MODEL, RECIPE, tmp_path)
+
+    with pytest.raises(RuntimeError, match="another process is training in"):
+        train(data, MODEL, RECIPE, tmp_path, again)
+    train(data, MODEL, RECIPE, tmp_path)  # free again, though the first one failed
 
 
 def test_training_learns_and_keeps_the_best(data: TrainData, tmp_path: Path) -> None:

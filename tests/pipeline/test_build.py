@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.build import BuildConfig, build
+from pipeline.build import TRANSFORM_VERSION, BuildConfig, build
 from pipeline.records import SPLITS
 from pipeline.release import Release
 from pipeline.shard_build import count_tokens
@@ -89,7 +89,7 @@ def test_each_bad_input_is_quarantined_with_its_reason_and_the_rest_goes_on(tmp_
     assert "no Biology section" in found["0004"][1]
     assert found["0005"][0] == "description"
     assert found["0006"][0] == "text"
-    assert "same picture and same text as 0007" in found["0008"][1]
+    assert found["0008"] == ("duplicate", "same page and same picture as 0007-beasth7")
     assert sum(release.manifest.counts.values()) == 5
     assert sum(release.manifest.quarantine.values()) == 7
 
@@ -115,7 +115,32 @@ def test_a_failed_build_leaves_the_last_one_untouched(tmp_path: Path) -> None:
     before = parquet_bytes(release)
     with pytest.raises(ValueError, match="palette 'vga' is not known"):
         build(sample_source(), store, tmp_path / "out", name=NAME, config=BuildConfig(palette="vga"))
+    blob = store.blob_path(store.latest_crawl().resources[-1].sha256)  # type: ignore[union-attr]
+    blob.write_bytes(blob.read_bytes() + b"x")
+    with pytest.raises(ValueError, match="it was altered"):  # in the middle of a shard
+        build(sample_source(), store, tmp_path / "out", name=NAME)
     assert parquet_bytes(Release.open(tmp_path / "out")) == before
+
+
+def test_a_build_never_takes_the_place_of_anything_but_a_build(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "raw", creatures(8))
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "photo").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "precious")
+    for place in ("precious", "link"):
+        with pytest.raises(ValueError, match="give the path of a new folder"):
+            build(sample_source(), store, tmp_path / place, name=NAME)
+    released = build(sample_source(), store, tmp_path / "out", name=NAME).with_manifest(version="v1.0.0")
+    with pytest.raises(ValueError, match="something else than an unpublished build"):
+        build(sample_source(), store, released.folder, name=NAME)
+    assert (tmp_path / "precious" / "photo").read_text() == "mine"
+
+
+def test_rows_change_only_together_with_the_transform_version(tmp_path: Path) -> None:
+    release = build(sample_source(), make_store(tmp_path / "raw", creatures(8)), tmp_path / "out", name=NAME)
+    assert (TRANSFORM_VERSION, release.manifest.digest[:16]) == (1, "04f19073f9379da8"), (
+        "the same raw bytes give other rows: raise TRANSFORM_VERSION, then write the new digest here"
+    )
 
 
 @pytest.mark.parametrize(("option", "value"), [("k", 4), ("max_side", 0), ("text_share", 1.5)])

@@ -16,8 +16,9 @@ import pytest
 from pipeline.crawl.pages import parse_list
 from pipeline.crawl.progress import Progress
 from pipeline.crawl.raw import RawStore
-from pipeline.crawl.run import CrawlError, crawl
+from pipeline.crawl.run import CrawlError, check_request, crawl
 from pipeline.crawl.sources import load_source
+from pipeline.records import Resource
 from pipeline.sample.state import LIST_TITLE, page_path
 from pipeline.sample.wiki import HOST, Fault, Served, serve_wiki
 from tests.wikis import asked, bodies, line, page, picture, png, small_wiki
@@ -116,6 +117,44 @@ def test_what_cannot_be_asked_is_refused_before_anything_starts(
 def test_a_site_of_others_is_not_asked_without_a_contact(store: RawStore) -> None:
     with pytest.raises(ValueError, match="--contact"):
         crawl(load_source("pokepedia"), store)
+    with pytest.raises(ValueError, match="--contact"):
+        check_request(load_source("pokepedia"), None, None, None)
+    check_request(load_source("pokepedia"), 1, "http://127.0.0.1:8080", "me@example.org")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"<p>Back in an hour.</p>", "no table has the classes"),
+        pytest.param(b"\x00\x01\x02", "is binary", marks=pytest.mark.slow),
+    ],
+)
+def test_a_list_that_could_not_be_read_is_asked_again(
+    served: Served, store: RawStore, body: bytes, reason: str
+) -> None:
+    path = page_path(LIST_TITLE)
+    served.wiki.break_path(path, Fault(status=200, body=body))
+    with pytest.raises(CrawlError, match=reason):
+        crawl(SOURCE, store, proxy=served.url, limit=1)
+    under_way = store.open_crawl()
+    under_way.close()
+    failed = [resource for resource in under_way.resources if resource.kind == "list"]
+    assert [(resource.sha256, reason in resource.error) for resource in failed] == [("", True)]
+    served.wiki.break_path(path, None)
+    healed = crawl(SOURCE, store, proxy=served.url, limit=1)
+    assert line(healed, path).sha256
+    assert not line(healed, path).error
+    assert healed.report is not None
+    assert (healed.report.fetched, healed.report.failed, healed.report.listings) == (3, 0, 6)
+
+
+def test_a_bad_list_left_by_a_kill_is_asked_again_at_once(served: Served, store: RawStore) -> None:
+    under_way = store.open_crawl()
+    body = store.put(b"<p>Back in an hour.</p>")
+    under_way.append(Resource(url=SOURCE.start, kind="list", status=200, sha256=body))
+    under_way.close()
+    healed = crawl(SOURCE, store, proxy=served.url, limit=1)
+    assert line(healed, page_path(LIST_TITLE)).sha256 != body
 
 
 @pytest.mark.slow

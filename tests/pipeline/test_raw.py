@@ -1,6 +1,6 @@
 """The raw store keeps what it was given, once, and a killed crawl loses nothing but its last line."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,44 @@ def test_names_grow_even_within_a_second_or_when_the_clock_goes_back(store: RawS
         names.append(crawl.name)
     assert names == ["20261121T040000Z", "20261121T040001Z", "20261121T040002Z"]
     assert store.crawl_names() == tuple(names)
+
+
+@pytest.mark.parametrize(("hours", "continued"), [(-1, True), (24, True), (24.01, False), (2000, False)])
+def test_an_interrupted_crawl_is_continued_for_a_day_and_then_set_aside(
+    store: RawStore, hours: float, *, continued: bool
+) -> None:
+    begun = datetime(2026, 11, 21, 4, tzinfo=UTC)
+    first = store.open_crawl(now=lambda: begun)
+    first.append(line("a"))
+    first.close()
+    manifest = first.path.read_bytes()
+    second = store.open_crawl(now=lambda: begun + timedelta(hours=hours))
+    assert (second.name == first.name) is continued
+    assert second.resources == ((line("a"),) if continued else ())
+    aside = {path.name: path.read_bytes() for path in first.path.parent.glob("*.abandoned")}
+    assert aside == ({} if continued else {f"{first.name}.jsonl.abandoned": manifest})
+    second.finish()
+    assert store.crawl_names() == (second.name,)
+
+
+def test_a_crawl_set_aside_is_never_overwritten(store: RawStore) -> None:
+    begun = datetime(2026, 11, 21, 4, tzinfo=UTC)
+    for days in (0, 2, 0, 2):  # the clock goes back
+        store.open_crawl(now=lambda days=days: begun + timedelta(days=days)).close()  # type: ignore[misc]
+    names = sorted(path.name for path in (store.root / "crawls").iterdir())
+    assert names == ["20261121T040000Z.jsonl.abandoned", "20261123T040000Z.jsonl.part"]
+    (store.root / "crawls" / names[1]).unlink()
+    last = store.open_crawl(now=lambda: begun)
+    last.close()
+    assert last.name == "20261121T040001Z"
+
+
+def test_an_interrupted_crawl_without_a_time_in_its_name_is_refused(store: RawStore) -> None:
+    begun = store.open_crawl()
+    begun.close()
+    begun.path.rename(store.root / "crawls" / "mine.jsonl.part")
+    with pytest.raises(ValueError, match="not named by a time"):
+        store.open_crawl()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Gates, digests, versions and the folder of releases."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -14,8 +15,9 @@ from pipeline.build import build
 from pipeline.checks import check, override
 from pipeline.diff import diff, next_version
 from pipeline.publish import FolderStore, GateError, resolve
-from pipeline.release import Changes, Release, blocking
+from pipeline.release import Changes, DamagedRelease, Release, blocking
 from pipeline.schema import record_layouts
+from pipeline.shards import file_content_digest, file_sha256
 from pipeline.verify import verify
 from tests.raw_stores import Creature, creatures, make_store, png, sample_source
 
@@ -94,7 +96,7 @@ def test_a_wrong_schema_trips_its_gate(copy: Release) -> None:
     assert "schema" in failed(copy)
 
 
-def test_a_blank_sprite_and_a_twin_trip_their_gates(tmp_path: Path) -> None:
+def test_a_blank_sprite_trips_its_gate(tmp_path: Path) -> None:
     import io
 
     from PIL import Image
@@ -104,6 +106,76 @@ def test_a_blank_sprite_and_a_twin_trip_their_gates(tmp_path: Path) -> None:
     beasts = creatures(12)
     beasts[3] = replace(beasts[3], picture=blank.getvalue())
     assert failed(built(tmp_path, beasts)) >= {"sprites"}
+
+
+def twin(rows: list[dict[str, object]]) -> None:
+    rows[1].update({name: rows[0][name] for name in rows[0] if name not in {"id", "digest"}})
+
+
+def test_two_records_that_show_and_say_the_same_trip_their_gate(copy: Release) -> None:
+    rewrite(copy, "records", twin)
+    rewrite(copy, "tokens", twin)
+    gates = {gate.name: gate for gate in check(copy)}
+    assert not gates["duplicates"].passed
+    assert len(gates["duplicates"].worst) == 1
+
+
+def test_an_id_that_stands_in_two_splits_trips_its_gate(copy: Release) -> None:
+    first = copy.table("records", "test", ["id"]).column("id")[0].as_py()
+    last = copy.table("records", "train").num_rows - 1
+    for config in record_layouts(3):
+        rewrite(copy, config, lambda rows: rows[last].update({"id": max(first, rows[last]["id"])}))
+    other = copy.table("records", "train", ["id"]).column("id")[last].as_py()
+    path = copy.folder / copy.shards("records", "test")[0].file
+    for config in record_layouts(3):
+        path = copy.folder / copy.shards(config, "test")[0].file
+        rows = pq.read_table(path).to_pylist()
+        rows[-1]["id"] = other
+        pq.write_table(pa.Table.from_pylist(rows, schema=record_layouts(3)[config].schema), path)
+    gates = {gate.name: gate for gate in check(copy)}
+    assert gates["ids"].worst == (other,)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"\xff\xfe", b"[1]", b"{}", b'{"gates": [1]}', b"null"],
+)
+def test_a_damaged_manifest_is_named_as_such(copy: Release, damage: bytes) -> None:
+    (copy.folder / "manifest.json").write_bytes(damage)
+    with pytest.raises(DamagedRelease, match=r"manifest\.json"):
+        Release.open(copy.folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("transform", {}), ("counts", []), ("gates", [1]), ("configs", {"records": {"train": [{"file": "x"}]}})],
+)
+def test_a_manifest_of_another_shape_is_refused(copy: Release, key: str, value: object) -> None:
+    manifest = json.loads((copy.folder / "manifest.json").read_text())
+    (copy.folder / "manifest.json").write_text(json.dumps({**manifest, key: value}))
+    with pytest.raises(DamagedRelease):
+        Release.open(copy.folder)
+
+
+def test_a_manifest_cannot_point_outside_its_release(copy: Release) -> None:
+    text = (copy.folder / "manifest.json").read_text()
+    (copy.folder / "manifest.json").write_text(text.replace("records/test-", "../../../etc/test-"))
+    with pytest.raises(DamagedRelease, match="which is no shard"):
+        Release.open(copy.folder)
+
+
+def test_verify_finds_windows_that_are_not_those_of_the_tokens_and_counts_that_lie(copy: Release) -> None:
+    assert "records/train has" in "\n".join(verify(copy.with_manifest(counts={"train": 1, "validation": 0, "test": 0})))
+    rewrite(copy, "windows_k3", lambda rows: rows[0].update({"windows": rows[1]["windows"]}))
+    path = copy.folder / copy.shards("windows_k3", "train")[0].file
+    shard = replace(
+        copy.shards("windows_k3", "train")[0],
+        bytes=path.stat().st_size,
+        sha256=file_sha256(path),
+        content_digest=file_content_digest(path),
+    )
+    configs = {**copy.manifest.configs, "windows_k3": {**copy.manifest.configs["windows_k3"], "train": (shard,)}}
+    assert any(fault.startswith("windows: ") for fault in verify(copy.with_manifest(configs=configs)))
 
 
 def test_a_family_in_two_splits_trips_its_gate(copy: Release) -> None:
