@@ -288,7 +288,10 @@ def run(arguments: Sequence[str]) -> int:
         err.print(str(error), markup=False, soft_wrap=True)
         return BAD_USAGE
     except ModuleNotFoundError as error:
-        err.print(f"{error.name} is not installed: pip install -c constraints.txt 'pixelbytes[train]' brings it.", markup=False)
+        err.print(
+            f"{error.name} is not installed: pip install -c constraints.txt 'pixelbytes[train]' brings it.",
+            markup=False,
+        )
         return FAILED
     except KeyboardInterrupt:
         err.print("interrupted: run the same command again and it goes on from here.")

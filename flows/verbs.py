@@ -11,7 +11,9 @@ from flows.server import start_guarded_server
 from flows.settings import DataRoot
 from pipeline import checks
 from pipeline.build import build as build_release
+from pipeline.build import require_replaceable
 from pipeline.crawl.raw import RawStore
+from pipeline.crawl.run import check_request
 from pipeline.crawl.run import crawl as crawl_source
 from pipeline.crawl.sources import Source, load_source
 from pipeline.diff import diff as diff_releases
@@ -93,6 +95,8 @@ def _dataset_name(source: Source, given: str | None = None) -> str:
 def crawl(root: DataRoot, source: str, limit: int | None, contact: str | None, *, as_json: bool) -> int:
     """Bring the raw store of a source up to date."""
     known = _source(source)
+    with given_by_user():
+        check_request(known, limit, None, contact)
     store = RawStore(root.raw(known.name))
     with reached(known) as proxy:
         done = crawl_source(known, store, limit=limit, proxy=proxy, contact=contact)
@@ -108,6 +112,8 @@ def build(root: DataRoot, source: str, how: BuildOptions, *, as_json: bool) -> i
     with given_by_user():
         config = BuildConfig(k=how.k, palette=how.palette)
         config.vocabulary()
+        if how.out:
+            require_replaceable(how.out)
     store = RawStore(root.raw(known.name))
     if not how.offline:
         with reached(known) as proxy:
@@ -165,6 +171,8 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
     known = _source(source)
     with given_by_user():
         BuildConfig(k=how.k)
+        if not how.offline:
+            check_request(known, None, None, how.contact)
         if how.override.gates and not how.override.because.strip():
             raise UsageError("a gate is only let through with a reason: add --because TEXT.")
         FolderStore(root.releases).folder(_dataset_name(known, how.name))
