@@ -30,14 +30,17 @@ Table = UInt8[np.ndarray, "16777216"]
 def quantize(rgb: UInt8[np.ndarray, "h w 3"], palette: Palette) -> UInt8[np.ndarray, "h w"]:
     """Return for each pixel the index of the palette's nearest colour."""
     table = nearest_table(palette.digest, palette.rgb.tobytes())
+    if rgb.size <= 3 * BLOCK:
+        return _look_up(rgb, table)
+    step = max(1, BLOCK // rgb.shape[1])
+    return np.concatenate([_look_up(rgb[top : top + step], table) for top in range(0, len(rgb), step)])
+
+
+def _look_up(rgb: UInt8[np.ndarray, "h w 3"], table: Table) -> UInt8[np.ndarray, "h w"]:
     # R, G, B and a filler byte read as one little-endian number: the index, without arithmetic per channel
-    out = np.empty(rgb.shape[:2], dtype=np.uint8)
-    step = max(1, BLOCK // max(1, rgb.shape[1]))
-    for top in range(0, len(rgb), step):
-        packed = cv2.cvtColor(np.ascontiguousarray(rgb[top : top + step]), cv2.COLOR_RGB2RGBA).view("<u4")[..., 0]
-        packed &= COLOURS - 1
-        table.take(packed.astype(np.intp), mode="wrap", out=out[top : top + step])
-    return out
+    packed = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2RGBA).view("<u4")[..., 0]
+    packed &= COLOURS - 1
+    return table.take(packed.astype(np.intp), mode="wrap")
 
 
 @lru_cache(maxsize=4)
