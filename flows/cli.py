@@ -7,11 +7,9 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from flows.errors import UsageError
+from flows.errors import BAD_USAGE, DONE, UsageError, explain
 from flows.settings import DATA_VARIABLE, DataRoot, data_root, quiet_prefect
 from pipeline.release import code_version
-
-DONE, FAILED, BAD_USAGE, GATE_SAID_NO = 0, 1, 2, 3
 
 Data = Annotated[
     Path | None, Parameter(name="--data", env_var=DATA_VARIABLE, help="folder for everything that is made")
@@ -203,10 +201,10 @@ def train(
 
     Example: pixelbytes train pixelbytes/sample@v1.0.0 --preset small --seed 1
     """
-    from flows import verbs
+    from flows import model_verbs
 
-    return verbs.train(
-        _root_for_flows(data), dataset, verbs.TrainOptions(preset=preset, core=core, seed=seed), as_json=json
+    return model_verbs.train(
+        _root_for_flows(data), dataset, model_verbs.TrainOptions(preset=preset, core=core, seed=seed), as_json=json
     )
 
 
@@ -216,9 +214,9 @@ def evaluate(checkpoint: Path, dataset: str | None = None, *, data: Data = None,
 
     Example: pixelbytes evaluate data/runs/RUN/checkpoints/best
     """
-    from flows import verbs
+    from flows import model_verbs
 
-    return verbs.evaluate(_root(data), checkpoint, dataset, as_json=json)
+    return model_verbs.evaluate(_root(data), checkpoint, dataset, as_json=json)
 
 
 @app.command
@@ -238,11 +236,11 @@ def generate(  # noqa: PLR0913 - a command's options
 
     Example: pixelbytes generate data/runs/RUN/checkpoints/best --caption "a small green serpent with horns."
     """
-    from flows import verbs
+    from flows import model_verbs
 
     folder = out or data_root(data).root / "generated"
-    how = verbs.DrawOptions(count=count, out=folder, seed=seed, temperature=temperature, scale=scale)
-    return verbs.generate(checkpoint, caption, picture, how)
+    how = model_verbs.DrawOptions(count=count, out=folder, seed=seed, temperature=temperature, scale=scale)
+    return model_verbs.generate(checkpoint, caption, picture, how)
 
 
 @app.command
@@ -251,9 +249,9 @@ def report(run_or_release: str, *, out: Path | None = None, data: Data = None) -
 
     Example: pixelbytes report data/runs/RUN
     """
-    from flows import verbs
+    from flows import model_verbs
 
-    return verbs.report(_root(data), run_or_release, out)
+    return model_verbs.report(_root(data), run_or_release, out)
 
 
 @app.command
@@ -284,35 +282,9 @@ def run(arguments: Sequence[str]) -> int:
     except CycloptsError as error:
         err.print(f"{str(error).strip()} Try pixelbytes --help.", markup=False, soft_wrap=True)
         return BAD_USAGE
-    except UsageError as error:
-        err.print(str(error), markup=False, soft_wrap=True)
-        return BAD_USAGE
-    except ModuleNotFoundError as error:
-        err.print(
-            f"{error.name} is not installed: pip install -c constraints.txt 'pixelbytes[train]' brings it.",
-            markup=False,
-        )
-        return FAILED
-    except KeyboardInterrupt:
-        err.print("interrupted: run the same command again and it goes on from here.")
-        return 130
-    except Exception as error:  # noqa: BLE001 - the last floor: what is known gets a line, the rest its traceback
-        return _failed(error)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last floor
+        return explain(error)
     return done if isinstance(done, int) else DONE
-
-
-def _failed(error: Exception) -> int:
-    from flows.console import err
-    from pipeline.publish import GateError
-
-    if isinstance(error, GateError):
-        err.print(f"a gate said no: {error}", markup=False, soft_wrap=True)
-        return GATE_SAID_NO
-    if isinstance(error, ValueError | RuntimeError | OSError):
-        err.print(f"failed: {error}", markup=False, soft_wrap=True)
-        return FAILED
-    err.print_exception()
-    return FAILED
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from flows.console import err, out
 from flows.errors import UsageError
-from flows.verbs import DrawOptions
+from flows.model_verbs import DrawOptions
 from model.checkpoint import load_checkpoint
 from model.generate import Sample, SampleConfig, caption_prompt, draw_samples, picture_prompt
 from model.network import Network

@@ -1,9 +1,11 @@
-"""What the command tells apart."""
+"""What the command tells apart, and how it ends: 0 done, 1 failed, 2 bad usage, 3 a gate said no."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipeline.release import DamagedRelease
+
+DONE, FAILED, BAD_USAGE, GATE_SAID_NO, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 class UsageError(Exception):
@@ -19,3 +21,26 @@ def given_by_user() -> Iterator[None]:
         raise  # not what was asked for is wrong, but what lies there
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def explain(error: BaseException) -> int:
+    """Say on stderr why a command ended, and return its exit code; what nobody foresaw shows its traceback."""
+    from flows.console import err
+    from pipeline.publish import GateError
+
+    if isinstance(error, KeyboardInterrupt):
+        told, code = "interrupted: run the same command again and it goes on from here.", INTERRUPTED
+    elif isinstance(error, UsageError):
+        told, code = str(error), BAD_USAGE
+    elif isinstance(error, GateError):
+        told, code = f"a gate said no: {error}", GATE_SAID_NO
+    elif isinstance(error, ModuleNotFoundError):
+        told = f"{error.name} is not installed: pip install -c constraints.txt 'pixelbytes[train]' brings it."
+        code = FAILED
+    elif isinstance(error, ValueError | RuntimeError | OSError):
+        told, code = f"failed: {error}", FAILED
+    else:
+        err.print_exception()
+        return FAILED
+    err.print(told, markup=False, soft_wrap=True)
+    return code
