@@ -13,7 +13,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jaxtyping import Float32, Float64, Int, UInt8
-from skimage.color import rgb2lab
 
 from palettes.palette import Palette
 
@@ -80,7 +79,7 @@ def _keep(path: Path, body: bytes) -> None:
 
 def build_table(palette_rgb: UInt8[np.ndarray, "C 3"]) -> Table:
     """Return the index of the nearest palette colour for each colour R + 256·G + 65536·B."""
-    lab = rgb2lab(palette_rgb[None].astype(np.float64) / 255)[0]
+    lab = lab_of(palette_rgb)
     # |x - c|² = |x|² - 2 x·c + |c|²: the first term is the same for all c, the rest is one matrix product
     weights = np.concatenate([-2 * lab.T, (lab**2).sum(axis=1)[None]]).astype(np.float32)
     linear = _linearised()
@@ -98,9 +97,17 @@ def build_table(palette_rgb: UInt8[np.ndarray, "C 3"]) -> Table:
     return table
 
 
+def lab_of(rgb: UInt8[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:
+    """Return colours in CIELAB by scikit-image, which takes a second to import and is needed only for a new table."""
+    from skimage.color import rgb2lab
+
+    lab: Float64[np.ndarray, "n 3"] = rgb2lab(rgb[None].astype(np.float64) / 255)[0]
+    return lab
+
+
 def nearest_exact(rgb: UInt8[np.ndarray, "n 3"], lab: Float64[np.ndarray, "C 3"]) -> Int[np.ndarray, "n"]:
     """Return the nearest of the colours `lab` for each colour, in float64: the definition."""
-    points = rgb2lab(rgb[None].astype(np.float64) / 255)[0]
+    points = lab_of(rgb)
     nearest: Int[np.ndarray, "n"] = ((points[:, None] - lab) ** 2).sum(axis=2).argmin(axis=1)
     return nearest
 
