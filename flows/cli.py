@@ -14,6 +14,13 @@ from pipeline.release import code_version
 Data = Annotated[
     Path | None, Parameter(name="--data", env_var=DATA_VARIABLE, help="folder for everything that is made")
 ]
+Offline = Annotated[bool, Parameter(negative="", help="use what the raw store holds; ask no site")]
+Contact = Annotated[
+    str | None, Parameter(help="whom a public site may write to: a mail address, sent as part of the user agent")
+]
+Allow = Annotated[tuple[str, ...], Parameter(negative="", help="a gate to let through, by its name; needs --because")]
+Workers = Annotated[int, Parameter(help="processes that build shards")]
+Preset = Annotated[str, Parameter(help="recipe: small (minutes) or tiny (seconds)")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="write the result as JSON")]
 
 app = App(
@@ -38,7 +45,7 @@ def _root_for_flows(data: Path | None) -> DataRoot:
 
 
 @app.command
-def demo(*, preset: str = "small", data: Data = None, workers: int = 1) -> int:
+def demo(*, preset: Preset = "small", data: Data = None, workers: Workers = 1) -> int:
     """Run the bundled sample end to end, to a page: crawl, build, publish, train, evaluate, draw.
 
     What was interrupted goes on where it stopped; what has not changed is not done again.
@@ -69,7 +76,7 @@ def serve(*, port: int = 8090) -> int:
 
 @app.command
 def crawl(
-    source: str, *, limit: int | None = None, contact: str | None = None, data: Data = None, json: Json = False
+    source: str, *, limit: int | None = None, contact: Contact = None, data: Data = None, json: Json = False
 ) -> int:
     """Bring the raw store of a source up to date: only what changed is fetched, a killed crawl goes on.
 
@@ -87,8 +94,8 @@ def build(  # noqa: PLR0913 - a command's options
     out: Path | None = None,
     k: int = 3,
     palette: str = "nes",
-    workers: int = 1,
-    offline: bool = False,
+    workers: Workers = 1,
+    offline: Offline = False,
     data: Data = None,
     json: Json = False,
 ) -> int:
@@ -107,7 +114,7 @@ def check(
     release: str,
     *,
     against: str | None = None,
-    allow: tuple[str, ...] = (),
+    allow: Allow = (),
     because: str = "",
     data: Data = None,
     json: Json = False,
@@ -150,10 +157,10 @@ def rebuild(  # noqa: PLR0913 - a command's options
     to: Path | None = None,
     name: str | None = None,
     k: int = 3,
-    workers: int = 1,
-    offline: bool = False,
-    contact: str | None = None,
-    allow: tuple[str, ...] = (),
+    workers: Workers = 1,
+    offline: Offline = False,
+    contact: Contact = None,
+    allow: Allow = (),
     because: str = "",
     data: Data = None,
     json: Json = False,
@@ -191,7 +198,7 @@ def publish(release: str, *, to: Path | None = None, data: Data = None, json: Js
 def train(
     dataset: str,
     *,
-    preset: str = "small",
+    preset: Preset = "small",
     core: str = "lstm",
     seed: int = 0,
     data: Data = None,
@@ -238,7 +245,9 @@ def generate(  # noqa: PLR0913 - a command's options
     """
     from flows import model_verbs
 
-    folder = out or data_root(data).root / "generated"
+    begun = "caption" if caption is not None else "picture" if picture is not None else "nothing"
+    run = checkpoint.resolve().parent.parent.name if checkpoint.name in {"best", "last"} else checkpoint.resolve().name
+    folder = out or data_root(data).root / "generated" / f"{run}-{begun}-s{seed}"
     how = model_verbs.DrawOptions(count=count, out=folder, seed=seed, temperature=temperature, scale=scale)
     return model_verbs.generate(checkpoint, caption, picture, how)
 

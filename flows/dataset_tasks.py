@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows.console import counting
+from flows.console import counting, err
 from flows.reach import reached
 from flows.settings import DataRoot
 from pipeline.build import build
@@ -26,9 +26,10 @@ def crawl_source(source: str, root: DataRoot, contact: str | None = None, limit:
         done = crawl(known, RawStore(root.raw(known.name)), limit=limit, proxy=proxy, contact=contact)
     report = done.report
     if report is not None:
-        print(  # noqa: T201 - flows log what is printed
-            f"crawled {known.name}: {report.requests} requests, {report.fetched} fetched, "
-            f"{report.carried + report.not_modified} unchanged, {report.failed} failed"
+        err.print(
+            f"    crawled {known.name}: {report.requests} requests, {report.fetched} fetched, "
+            f"{report.carried + report.not_modified} unchanged, {report.failed} failed",
+            soft_wrap=True,
         )
     return done
 

@@ -72,6 +72,8 @@ def open_release(reference: str, root: DataRoot) -> Release:
     """Return the release that a reference names, and say on stderr what it resolved to."""
     with given_by_user():
         release = resolve(reference, root.releases)
+    if reference == release.version.ref:
+        return release
     told = f"{reference} is {release.version.ref}, digest {release.manifest.digest[:12]}"
     err.print(told, style="dim", markup=False, soft_wrap=True)
     return release

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from model.train import OnProgress, Progress
@@ -19,7 +19,7 @@ def describe(at: Progress) -> str:
     """
     parts = [f"epoch {min(at.epoch + 1, at.epochs)}/{at.epochs}", f"{at.train_bits:.3f} bits/token"]
     if at.validation_bits is not None and at.best_bits is not None:
-        parts.append(f"validation {at.validation_bits:,.0f} bits/record (best {at.best_bits:,.0f})")
+        parts.append(f"validation {at.validation_bits:,.0f} (best {at.best_bits:,.0f})")
     parts += [f"{at.tokens_per_second / 1000:.0f}k tokens/s", f"{at.remaining:.0f} s left"]
     return " · ".join(parts)
 
@@ -27,13 +27,7 @@ def describe(at: Progress) -> str:
 @contextmanager
 def progress_bar(console: Console | None = None) -> Iterator[OnProgress]:
     """Show a bar while the block runs; give what it yields to `train` as `on_progress`."""
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
+    columns = (BarColumn(bar_width=12), TextColumn("{task.description}"))  # fits 80 characters
     with Bar(*columns, console=console) as bar:
         task = bar.add_task("starting")
 
