@@ -82,12 +82,13 @@ def train(root: DataRoot, dataset: str, how: TrainOptions, *, as_json: bool) -> 
 
 def evaluate(root: DataRoot, checkpoint: Path, dataset: str | None, *, as_json: bool) -> int:
     """Score a checkpoint beside the baselines."""
+    from model.checkpoint import read_info
     from model.evaluate import evaluation_table, write_evaluation
-    from model.runs import checkpoint_of, evaluate_checkpoint, evaluate_run, info_of
+    from model.runs import checkpoint_of, evaluate_checkpoint, evaluate_run
 
     with given_by_user():
         folder = checkpoint_of(checkpoint)
-        info = info_of(folder)
+        info = read_info(folder)
     release = open_release(dataset or info.dataset.ref, root)
     run = folder.parent.parent
     if dataset is None:
@@ -111,10 +112,11 @@ def report(root: DataRoot, run_or_release: str, target: Path | None) -> int:
 
     run = Path(run_or_release)
     if (run / "checkpoints").is_dir():
-        from model.runs import info_of
+        from model.checkpoint import read_info
+        from model.runs import checkpoint_of
 
         with given_by_user():
-            info = info_of(run / "checkpoints" / "best")
+            info = read_info(checkpoint_of(run))
         release = open_release(info.dataset.ref, root)
         _require_same(release, info.dataset)
         page = run_page(release, run, root, target)

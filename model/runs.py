@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 
 from model.baselines import fit_baselines
 from model.batches import TokenTable, load_tokens
-from model.checkpoint import CheckpointInfo, load_checkpoint, read_info, settle
+from model.checkpoint import CheckpointInfo, load_checkpoint, settle
 from model.evaluate import Evaluation, evaluate, read_evaluation, write_evaluation
 from model.generate import SampleConfig, caption_prompt, draw_samples, picture_prompt
 from model.network import Network, NetworkModel
@@ -52,11 +52,6 @@ def checkpoint_of(path: Path) -> Path:
         if (folder / "model.safetensors").is_file():
             return folder
     raise ValueError(f"{path} is neither a checkpoint nor a run with one: give data/runs/RUN or its checkpoints/best.")
-
-
-def info_of(checkpoint: Path) -> CheckpointInfo:
-    """Return what a checkpoint says of itself: its dataset, recipe and step."""
-    return read_info(checkpoint)
 
 
 def load_run(run: Path, vocabulary: Vocabulary) -> tuple[Network, CheckpointInfo]:

@@ -178,11 +178,6 @@ class Release:
             raise ValueError(f"{config}/{split} is not in this release: choose one of {', '.join(known)}.")
         return configs[config][split]
 
-    def batches(self, config: str, split: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield a split's rows by row group, in id order, with flat memory."""
-        for shard in self.shards(config, split):
-            yield from pq.ParquetFile(self.folder / shard.file).iter_batches(columns=columns, batch_size=1024)
-
     def read(self, shard: ShardFile, columns: list[str] | None = None) -> pa.Table:
         """Return the rows of one shard."""
         return pq.read_table(self.folder / shard.file, columns=columns, partitioning=None)
