@@ -1,5 +1,6 @@
 """What a person sees on the terminal: bars on long work and tables. Results go to stdout, all else to stderr."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -8,10 +9,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pipeline.build import Progress as OnProgress
+from pipeline.crawl.survey import Survey
 from pipeline.release import Gate
 
 out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
+
+
+def say(result: dict[str, object], text: str, *, as_json: bool) -> None:
+    """Write a result to stdout: for a machine or for a person."""
+    if as_json:
+        out.print_json(json.dumps(result, default=str))
+    else:
+        out.print(text, soft_wrap=True, markup=False)
 
 
 @contextmanager
@@ -34,4 +44,13 @@ def gate_table(gates: Sequence[Gate]) -> Table:
         verdict = "passed" if gate.passed else (f"let through: {gate.override}" if gate.override else "FAILED")
         style = "" if gate.passed else ("yellow" if gate.override else "red")
         table.add_row(gate.name, gate.limit, gate.value, verdict, ", ".join(gate.worst[:5]), style=style)
+    return table
+
+
+def yield_table(survey: Survey) -> Table:
+    """Return the yields of a crawl, stage by stage."""
+    table = Table("stage", "expected", "found", "", title=f"Crawl {survey.crawl} of {survey.source}")
+    for stage in survey.yields:
+        verdict, style = ("passed", "") if stage.passed else ("FAILED", "red")
+        table.add_row(stage.stage, stage.limit, stage.value, verdict, style=style)
     return table

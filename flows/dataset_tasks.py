@@ -10,20 +10,23 @@ from flows.reach import reached
 from flows.settings import DataRoot
 from pipeline.build import build
 from pipeline.checks import check, override
+from pipeline.crawl.collect import collect, rules_for
 from pipeline.crawl.raw import Crawl, RawStore
-from pipeline.crawl.run import crawl
-from pipeline.crawl.sources import load_source
-from pipeline.publish import FolderStore, GateError, Published
+from pipeline.crawl.source_files import load_source
+from pipeline.crawl.survey import Survey, survey
+from pipeline.publish import Audience, FolderStore, GateError, Published
 from pipeline.release import Release, blocking
 from pipeline.shard_build import BuildConfig
+
+YIELD_GATES = {"listings", "yield"}  # letting one through lets the survey's no through: it asks the same of a crawl
 
 
 @task(cache_policy=NO_CACHE)
 def crawl_source(source: str, root: DataRoot, contact: str | None = None, limit: int | None = None) -> Crawl:
-    """Bring the raw store of a source up to date."""
+    """Bring the raw store of a source up to date: crawl a wiki, gather a folder."""
     known = load_source(source)
     with reached(known) as proxy:
-        done = crawl(known, RawStore(root.raw(known.name)), limit=limit, proxy=proxy, contact=contact)
+        done = collect(known, RawStore(root.raw(known.name)), limit=limit, proxy=proxy, contact=contact)
     report = done.report
     if report is not None:
         err.print(
@@ -35,16 +38,33 @@ def crawl_source(source: str, root: DataRoot, contact: str | None = None, limit:
 
 
 @task(cache_policy=NO_CACHE)
-def build_release(source: str, name: str, root: DataRoot, k: int = 3, workers: int = 1) -> Release:
-    """Build the release folder from the newest finished crawl."""
+def survey_crawl(source: str, root: DataRoot, crawl: str | None = None, allow: tuple[str, ...] = ()) -> Survey:
+    """Hold a crawl, the newest unless one is named, against what its source asserts; GateError when it fell short."""
     known = load_source(source)
+    store = RawStore(root.raw(known.name))
+    seen = survey(rules_for(known, store, crawl), store, store.crawl(crawl) if crawl else None)
+    if seen.failed:
+        if not YIELD_GATES & set(allow):
+            raise GateError(seen.problem())
+        err.print(f"    let through: {seen.problem()}", markup=False, soft_wrap=True)
+    return seen
+
+
+@task(cache_policy=NO_CACHE)
+def build_release(
+    source: str, name: str, root: DataRoot, k: int = 3, workers: int = 1, *, crawl: str | None = None
+) -> Release:
+    """Build the release folder from a finished crawl: the newest unless one is named."""
+    known = load_source(source)
+    store = RawStore(root.raw(known.name))
     with counting(f"building {name}", "records") as progress:
         return build(
-            known,
-            RawStore(root.raw(known.name)),
+            rules_for(known, store, crawl),
+            store,
             root.built(name),
             name=name,
             config=BuildConfig(k=k),
+            crawl=crawl,
             workers=workers,
             progress=progress,
         )
@@ -66,6 +86,11 @@ def check_release(release: Release, releases: Path, allow: tuple[str, ...] = (),
 
 
 @task(cache_policy=NO_CACHE)
-def publish_release(release: Release, title: str, releases: Path) -> Published:
+def publish_release(
+    release: Release,
+    title: str,
+    releases: Path,
+    audience: Audience = Audience(),  # noqa: B008 - frozen
+) -> Published:
     """Publish under the version that the changes call for, or find that nothing changed."""
-    return FolderStore(releases).publish(release, title)
+    return FolderStore(releases).publish(release, title, audience)

@@ -4,11 +4,11 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from flows.console import out
+from flows.console import out, say
 from flows.errors import DONE, UsageError, given_by_user
 from flows.server import start_guarded_server
 from flows.settings import DataRoot
-from flows.verbs import open_release, say
+from flows.verbs import open_release
 from pipeline.records import DatasetVersion
 from pipeline.release import Release
 

@@ -7,8 +7,8 @@ from prefect.events import emit_event
 
 from flows import dataset_tasks as tasks
 from flows.settings import data_root
-from pipeline.crawl.sources import load_source
-from pipeline.publish import Published
+from pipeline.crawl.source_files import load_source
+from pipeline.publish import Audience, Published, visibility
 from pipeline.records import DatasetVersion
 from pipeline.release import Release
 
@@ -25,24 +25,37 @@ def rebuild_dataset(  # noqa: PLR0913 - a deployment's parameters
     store: str | None = None,
     workers: int = 1,
     offline: bool = False,
+    crawl: str | None = None,
     contact: str | None = None,
     allow: tuple[str, ...] = (),
     because: str = "",
+    public: bool | None = None,
+    rights: str = "",
 ) -> Published:
-    """Turn today's pages of `source` into a tagged release; nothing is published when nothing changed."""
+    """Turn today's pages of `source` into a tagged release; nothing is published when nothing changed.
+
+    With `offline`, the pages of the last crawl, or of the one named `crawl`. `public` and `rights` say who shall see
+    the release (pipeline.publish.Audience): what cannot be published stops here before anything is asked of a site.
+    """
+    if crawl and not offline:
+        raise ValueError(f"crawl {crawl!r} is an older one, which is built without a new crawl: add --offline.")
     root = data_root(data)
     releases = Path(store) if store else root.releases
+    audience = Audience(public=public, rights=rights)
+    visibility(load_source(source).withheld, audience)
     if not offline:
         tasks.crawl_source(source, root, contact)
-    release = tasks.build_release(source, repo_id, root, k, workers)
+    tasks.survey_crawl(source, root, crawl, allow)  # stops here when the site changed under us
+    release = tasks.build_release(source, repo_id, root, k, workers, crawl=crawl)
     checked = tasks.check_release(release, releases, allow, because)  # stops here when a gate says no
-    return _published(tasks.publish_release(checked, load_source(source).title, releases), releases)
+    return _published(tasks.publish_release(checked, load_source(source).title, releases, audience), releases)
 
 
 @flow(name="publish-dataset", log_prints=True, validate_parameters=False)
-def publish_dataset(release: str, title: str, store: str) -> Published:
-    """Publish a release folder that was built and checked before."""
-    return _published(tasks.publish_release(Release.open(Path(release)), title, Path(store)), Path(store))
+def publish_dataset(release: str, title: str, store: str, *, public: bool | None = None, rights: str = "") -> Published:
+    """Publish a release folder that was built and checked before, to those who may see it."""
+    audience = Audience(public=public, rights=rights)
+    return _published(tasks.publish_release(Release.open(Path(release)), title, Path(store), audience), Path(store))
 
 
 def _published(published: Published, store: Path) -> Published:

@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from flows.console import counting, err, gate_table, out
+from flows.console import counting, err, gate_table, out, say
+from flows.crawl_verbs import known_source, warn_of_yields
 from flows.errors import DONE, FAILED, GATE_SAID_NO, UsageError, given_by_user
 from flows.reach import reached
 from flows.server import start_guarded_server
@@ -12,12 +13,12 @@ from flows.settings import DataRoot
 from pipeline import checks
 from pipeline.build import build as build_release
 from pipeline.build import require_replaceable
+from pipeline.crawl.collect import check_collect, collect, rules_for
 from pipeline.crawl.raw import RawStore
-from pipeline.crawl.run import check_request
-from pipeline.crawl.run import crawl as crawl_source
-from pipeline.crawl.sources import Source, load_source
+from pipeline.crawl.source_files import load_source
+from pipeline.crawl.sources import Source
 from pipeline.diff import diff as diff_releases
-from pipeline.publish import FolderStore, Published, resolve
+from pipeline.publish import Audience, FolderStore, Published, resolve
 from pipeline.release import Release, blocking
 from pipeline.shard_build import BuildConfig
 from pipeline.verify import verify as verify_release
@@ -32,6 +33,8 @@ class BuildOptions:
     palette: str
     workers: int
     offline: bool
+    crawl: str | None
+    contact: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +46,10 @@ class RebuildOptions:
     k: int
     workers: int
     offline: bool
+    crawl: str | None
     contact: str | None
     override: "Override"
+    audience: Audience
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,19 +58,6 @@ class Override:
 
     gates: tuple[str, ...]
     because: str
-
-
-def say(result: dict[str, object], text: str, *, as_json: bool) -> None:
-    """Write a result to stdout: for a machine or for a person."""
-    if as_json:
-        out.print_json(json.dumps(result, default=str))
-    else:
-        out.print(text, soft_wrap=True, markup=False)
-
-
-def _source(source: str) -> Source:
-    with given_by_user():
-        return load_source(source)
 
 
 def open_release(reference: str, root: DataRoot) -> Release:
@@ -83,36 +75,35 @@ def _dataset_name(source: Source, given: str | None = None) -> str:
     return given or f"pixelbytes/{source.name}"
 
 
-def crawl(root: DataRoot, source: str, limit: int | None, contact: str | None, *, as_json: bool) -> int:
-    """Bring the raw store of a source up to date."""
-    known = _source(source)
-    with given_by_user():
-        check_request(known, limit, None, contact)
-    store = RawStore(root.raw(known.name))
-    with reached(known) as proxy:
-        done = crawl_source(known, store, limit=limit, proxy=proxy, contact=contact)
-    report = asdict(done.report) if done.report else {}
-    told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in report.items() if count)
-    say({"crawl": done.name, **report}, f"crawl {done.name} of {known.name}: {told}", as_json=as_json)
-    return DONE
+def check_named_crawl(crawl: str | None, *, offline: bool) -> None:
+    """Raise ValueError when a crawl of the past is named and a new one asked for."""
+    if crawl and not offline:
+        raise ValueError(f"crawl {crawl!r} is one of the past, and nothing is asked of the site for it: add --offline.")
 
 
 def build(root: DataRoot, source: str, how: BuildOptions, *, as_json: bool) -> int:
     """Build a release folder."""
-    known = _source(source)
+    known = known_source(source)
     with given_by_user():
         config = BuildConfig(k=how.k, palette=how.palette)
         config.vocabulary()
         if how.out:
             require_replaceable(how.out)
+        check_named_crawl(how.crawl, offline=how.offline)
+        if not how.offline:
+            check_collect(known, contact=how.contact)
     store = RawStore(root.raw(known.name))
     if not how.offline:
         with reached(known) as proxy:
-            crawl_source(known, store, proxy=proxy)
+            collect(known, store, proxy=proxy, contact=how.contact)
+    known = rules_for(known, store, how.crawl)
+    warn_of_yields(known, store, how.crawl)
     name = _dataset_name(known)
     target = how.out or root.built(name)
     with counting(f"building {name}", "records") as progress:
-        release = build_release(known, store, target, name=name, config=config, workers=how.workers, progress=progress)
+        release = build_release(
+            known, store, target, name=name, config=config, crawl=how.crawl, workers=how.workers, progress=progress
+        )
     manifest = release.manifest
     text = f"{sum(manifest.counts.values()):,} records at {release.folder} (digest {manifest.digest[:12]})"
     if manifest.quarantine:
@@ -159,11 +150,12 @@ def inspect(root: DataRoot, release: str, record: str | None) -> int:
 
 def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) -> int:
     """Run the flow that rebuilds a dataset."""
-    known = _source(source)
+    known = known_source(source)
     with given_by_user():
         BuildConfig(k=how.k)
+        check_named_crawl(how.crawl, offline=how.offline)
         if not how.offline:
-            check_request(known, None, None, how.contact)
+            check_collect(known, contact=how.contact)
         if how.override.gates and not how.override.because.strip():
             raise UsageError("a gate is only let through with a reason: add --because TEXT.")
         FolderStore(root.releases).folder(_dataset_name(known, how.name))
@@ -178,15 +170,18 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
         store=str(how.to) if how.to else None,
         workers=how.workers,
         offline=how.offline,
+        crawl=how.crawl,
         contact=how.contact,
         allow=how.override.gates,
         because=how.override.because,
+        public=how.audience.public,
+        rights=how.audience.rights,
     )
     _say_published(published, as_json=as_json)
     return DONE
 
 
-def publish(root: DataRoot, release: str, to: Path | None, *, as_json: bool) -> int:
+def publish(root: DataRoot, release: str, to: Path | None, audience: Audience, *, as_json: bool) -> int:
     """Publish a checked build; its release event goes out as after a rebuild."""
     found = open_release(release, root)
     store = to or root.releases
@@ -195,7 +190,8 @@ def publish(root: DataRoot, release: str, to: Path | None, *, as_json: bool) -> 
     from flows.rebuild_dataset import publish_dataset
 
     start_guarded_server()
-    _say_published(publish_dataset(str(found.folder), title, str(store)), as_json=as_json)
+    published = publish_dataset(str(found.folder), title, str(store), public=audience.public, rights=audience.rights)
+    _say_published(published, as_json=as_json)
     return DONE
 
 

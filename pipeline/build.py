@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import rows
-from pipeline.crawl.pages import parse_list
 from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.sources import Source
+from pipeline.crawl.survey import Lists, read_lists
 from pipeline.entries import join, without_twins
-from pipeline.records import SPLITS, Dropped, Entry, Listing
+from pipeline.records import SPLITS, Dropped, Entry
 from pipeline.release import UNRELEASED, Manifest, Release, code_version, only_one, write_text
 from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout
 from pipeline.shard_build import BuildConfig, ShardReport, ShardTask, build_shard
@@ -35,22 +35,24 @@ def build(  # noqa: PLR0913 - the command's own options
     *,
     name: str,
     config: BuildConfig = BuildConfig(),  # noqa: B008 - frozen
+    crawl: str | None = None,
     workers: int = 1,
     progress: Progress = lambda _done, _all: None,
 ) -> Release:
-    """Build a release folder at `out` from the newest finished crawl of a raw store.
+    """Build a release folder at `out` from a finished crawl of a raw store: the newest, or the one named `crawl`.
 
-    The same raw store and config give the same Parquet bytes, on any number of workers. The folder appears whole or
+    The same crawl and config give the same Parquet bytes, on any number of workers. The folder appears whole or
     not at all; one that stood there is replaced. ValueError when there is no crawl, or nothing in it can be built.
     """
     require_replaceable(out)
     config.vocabulary()  # speaks of an unknown palette before any work is done
     with only_one(store.root, "building from"):
-        crawl = store.latest_crawl()
-        if crawl is None:
+        chosen = store.crawl(crawl) if crawl else store.latest_crawl()
+        if chosen is None:
             raise ValueError(f"{store.root} holds no finished crawl: run `pixelbytes crawl {source.name}` first.")
-        listings, unread = read_lists(crawl, store, source)
-        joined, unjoined = join(listings, crawl.resources)
+        lists = read_lists(chosen, store, source)
+        unread = _unread(lists)
+        joined, unjoined = join(lists.listings, chosen.resources)
         entries, twins = without_twins(joined)
         draft = out.with_name(f".{out.name}.part")
         shutil.rmtree(draft, ignore_errors=True)
@@ -58,14 +60,14 @@ def build(  # noqa: PLR0913 - the command's own options
         reports = list(_run(list(_tasks(entries, store, draft, source, config)), workers, progress))
         dropped = [*unread, *unjoined, *twins, *(drop for report in reports for drop in report.dropped)]
         if not any(report.rows for report in reports):
-            raise ValueError(f"no record could be built from crawl {crawl.name}: {_reasons(dropped)}.")
-        manifest = _manifest(name, source, crawl, config, reports)
+            raise ValueError(f"no record could be built from crawl {chosen.name}: {_reasons(dropped)}.")
+        manifest = _manifest(name, source, chosen, config, reports)
         quarantine = _write_quarantine(draft, sorted(dropped, key=lambda drop: (drop.id, drop.stage, drop.reason)))
         write_text(draft / "palettes" / f"{manifest.palette['name']}.gpl", config.vocabulary().palette.gpl())
         Release(folder=draft, manifest=manifest).with_manifest(
             configs={**manifest.configs, "quarantine": {QUARANTINE_SPLIT: (quarantine,)}},
             quarantine=dict(sorted(Counter(drop.stage for drop in dropped).items())),
-            yields={"listed": len(listings) + len(unread), "joined": len(joined), **manifest.yields},
+            yields={"listed": len(lists.listings) + len(unread), "joined": len(joined), **manifest.yields},
         )
         return Release.open(_swap(draft, out))
 
@@ -96,31 +98,18 @@ def _manifest(name: str, source: Source, crawl: Crawl, config: BuildConfig, repo
             shards, rows.meaning_of_ids(TRANSFORM_VERSION, config.k, config.max_side, vocabulary)
         ),
         licences=tuple(sorted({licence for report in reports for licence in report.licences})),
+        withheld=source.withheld,
         quarantine={},
         yields={"built": sum(counts.values())},
     )
 
 
-def read_lists(crawl: Crawl, store: RawStore, source: Source) -> tuple[list[Listing], list[Dropped]]:
-    """Return all rows of the crawl's list pages, and the rows that could not be read."""
-    listings: list[Listing] = []
-    unread: list[Dropped] = []
-    for resource in crawl.resources:
-        if resource.kind == "list" and resource.sha256:
-            try:
-                page = parse_list(store.get(resource.sha256), resource.url, source)
-            except ValueError as error:
-                raise ValueError(f"the list {resource.url} cannot be read: {error}") from error
-            listings += page.listings
-            unread += [
-                Dropped(
-                    id="", name=row.text, stage="list", reason=f"{row.where}: {row.reason}", source_url=resource.url
-                )
-                for row in page.unparsed
-            ]
-    if not listings:
-        raise ValueError(f"the list of source {source.name!r} gave no row: the page changed, or its rules are wrong.")
-    return listings, unread
+def _unread(lists: Lists) -> list[Dropped]:
+    """Return the rows of the lists that were not understood."""
+    return [
+        Dropped(id="", name=row.text, stage="list", reason=f"{row.where}: {row.reason}", source_url=url)
+        for url, row in lists.unparsed
+    ]
 
 
 def shard_count(records: int) -> int:

@@ -7,12 +7,15 @@ from pathlib import Path
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.diff import reasons_of
+from pipeline.markdown import bare, code, credit, one_line, plain
 from pipeline.records import SPLITS
 from pipeline.release import Release, write_text
 from pipeline.schema import Layout, features, quarantine_layout, record_layouts
 
 TEMPLATES = Path(__file__).parent / "templates"
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+SHOWN = 50  # ids of one kind in the changelog
 KNOWN_LICENCES = {"CC0 1.0": "cc0-1.0", "CC0-1.0": "cc0-1.0", "CC BY-SA 4.0": "cc-by-sa-4.0"}
 
 
@@ -25,10 +28,12 @@ def write_card(release: Release, title: str, older_changelog: str = "") -> None:
 
 
 def _environment() -> Environment:
-    # Markdown for a viewer that escapes HTML itself; names from outside are folded to words before they come here
-    return Environment(  # noqa: S701 - not HTML
+    # Markdown, not HTML: whatever may come from outside goes through one of the three filters
+    environment = Environment(  # noqa: S701
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters.update(plain=plain, credit=credit, code=code)
+    return environment
 
 
 def readme(release: Release, title: str) -> str:
@@ -43,7 +48,7 @@ def readme(release: Release, title: str) -> str:
         m=manifest,
         splits=SPLITS,
         layouts=layouts,
-        example={name: _plain(value) for name, value in first[0].items()} if first else None,
+        example=first[0] if first else None,
         records=sum(manifest.counts.values()),
     )
 
@@ -71,9 +76,9 @@ def _head(release: Release, title: str, layouts: dict[str, Layout]) -> dict[str,
         if _rows(release, name)
     ]
     return {
-        "pretty_name": title,
+        "pretty_name": bare(title),
         "license": KNOWN_LICENCES.get(manifest.licences[0], "other") if len(manifest.licences) == 1 else "other",
-        "language": sorted(set(release.table("records", "train", ["language"]).column("language").to_pylist())),
+        "language": sorted({bare(row, 20) for row in release.table("records", "train", ["language"])[0].to_pylist()}),
         "task_categories": ["text-to-image", "image-to-text", "text-generation"],
         "tags": ["pixel-art", "multimodal", "pixelbytes"],
         "size_categories": [next((name for limit, name in SIZES if count < limit), "n>1M")],
@@ -104,23 +109,25 @@ def _yaml_features(stated: dict[str, dict[str, object]]) -> list[dict[str, objec
 
 
 def changelog(release: Release, older: str = "") -> str:
-    """Return the dataset's changelog: this release above the older ones."""
+    """Return the dataset's changelog: this release above the older ones; each record that left with its reason."""
     manifest = release.manifest
     head = "# Changelog\n"
     lines = [f"## {manifest.version}", ""]
-    for what, ids in (
-        ("Added", manifest.diff.added),
-        ("Changed", manifest.diff.changed),
-        ("Removed", manifest.diff.removed),
-    ):
+    for what, ids in (("Added", manifest.diff.added), ("Changed", manifest.diff.changed)):
         if ids:
-            shown = ", ".join(f"`{key}`" for key in ids[:50])
-            more = f" and {len(ids) - 50} more" if len(ids) > 50 else ""  # noqa: PLR2004 - as shown
-            lines.append(f"* {what} {len(ids)}: {shown}{more}")
+            lines.append(f"* {what} {len(ids)}: {', '.join(code(key) for key in ids[:SHOWN])}{_more(ids, ' ')}")
+    if gone := manifest.diff.removed:
+        lines.append(f"* Removed {len(gone)}:")
+        lines += [f"  * {code(key)}: {plain(why, 300)}" for key, why in reasons_of(release, gone[:SHOWN]).items()]
+        lines += [f"  * {more}"] if (more := _more(gone)) else []
     if not manifest.diff:
         lines.append("* Not compared with an older release.")
     rest = older.removeprefix(head).strip()
     return "\n".join([head, *lines, ""]) + (f"\n{rest}\n" if rest else "")
+
+
+def _more(ids: tuple[str, ...], before: str = "") -> str:
+    return f"{before}and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
 
 
 def attribution(release: Release) -> str:
@@ -132,18 +139,12 @@ def attribution(release: Release) -> str:
     lines = [
         "# Attribution",
         "",
-        "Each record names its page, its picture, its licence and its makers in the config",
+        "Each record names its page, its picture, its licence and its makers in the config `records`. In short:",
         "",
     ]
-    lines[2] += " `records`. In short:"
     for (licence, makers), count in sorted(counted.items()):
-        lines.append(f"* {_plain(makers)} — {_plain(licence)} ({count} records)")
+        lines.append(f"* {credit(makers)} — {credit(licence)} ({count} record{'s' if count > 1 else ''})")
     return "\n".join(lines) + "\n"
-
-
-def _plain(text: str) -> str:
-    """Return a text from outside as one line without Markdown or HTML of its own."""
-    return " ".join(text.replace("<", "(").replace(">", ")").replace("[", "(").replace("]", ")").split())
 
 
 def croissant(release: Release, title: str) -> str:
@@ -172,7 +173,7 @@ def croissant(release: Release, title: str) -> str:
             },
             "@type": "sc:Dataset",
             "conformsTo": "http://mlcommons.org/croissant/1.0",
-            "name": title,
+            "name": one_line(title, 200),
             "version": manifest.version.removeprefix("v"),
             "license": list(manifest.licences),
             "distribution": files,

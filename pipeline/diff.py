@@ -1,11 +1,13 @@
 """Release against release, record by record; the next version follows from what changed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pipeline.records import SPLITS
 from pipeline.release import Changes, Manifest, Release
+from pipeline.schema import QUARANTINE_SPLIT
 
 FIRST_VERSION = "v1.0.0"
+NOT_LISTED = "no longer in the list"
 
 
 def diff(old: Release | None, new: Release) -> Changes:
@@ -29,6 +31,29 @@ def _digests(release: Release) -> Mapping[str, tuple[str, str]]:
         ids, digests = (table.column(name).to_pylist() for name in ("id", "digest"))
         found.update({key: (split, digest) for key, digest in zip(ids, digests, strict=True)})
     return found
+
+
+def removal_reasons(old: Release, new: Release) -> dict[str, str]:
+    """Return why each record that left is gone, by id in order, as `new` tells it: `stage: reason`, or not listed.
+
+    The reasons are one line each, but quote the site: escape them for whatever shows them.
+    """
+    return reasons_of(new, diff(old, new).removed)
+
+
+def reasons_of(release: Release, ids: Collection[str]) -> dict[str, str]:
+    """Return why a release lacks these ids: what its quarantine says, else that they are no longer in the list.
+
+    Of several reasons for one id, that of the list comes last: it speaks of a second row, not of the record.
+    """
+    found: dict[str, str] = {}
+    if ids and "quarantine" in release.manifest.configs:
+        table = release.table("quarantine", QUARANTINE_SPLIT, columns=["id", "stage", "reason"])
+        wanted = set(ids)
+        for row in sorted(table.to_pylist(), key=lambda row: row["stage"] == "list"):
+            if row["id"] in wanted:
+                found.setdefault(row["id"], " ".join(f"{row['stage']}: {row['reason']}".split()))
+    return {key: found.get(key, NOT_LISTED) for key in sorted(ids)}
 
 
 def next_version(old: Manifest | None, new: Manifest | None, changes: Changes) -> str | None:

@@ -11,7 +11,8 @@ OK = 200
 def join(listings: Iterable[Listing], resources: Sequence[Resource]) -> tuple[list[Entry], list[Dropped]]:
     """Return an entry for each listing whose page and picture were fetched, sorted by key, and why the others fell.
 
-    A page may serve several listings (the forms of a species). A key that is listed twice is kept once.
+    A page may serve several listings (the forms of a species), and a listing have several pages, of which one must be
+    there. A key that is listed twice is kept once.
     """
     pages = _by_url(resources, "description")
     pictures = _by_url(resources, "miniature")
@@ -21,23 +22,27 @@ def join(listings: Iterable[Listing], resources: Sequence[Resource]) -> tuple[li
         if listing.key in entries:
             dropped.append(_drop(listing, "list", "the list names this record twice", listing.list_url))
             continue
-        page, picture = pages.get(listing.page_url), pictures.get(listing.miniature_url)
-        if page is None or not page.sha256:
-            dropped.append(_drop(listing, "description", _why(page, "page"), listing.page_url))
+        found = [pages[page.url] for page in listing.pages if page.url in pages]
+        there = tuple(page for page in found if page.sha256)
+        picture = pictures.get(listing.miniature_url)
+        if not there:
+            first = pages.get(listing.pages[0].url)
+            dropped.append(_drop(listing, "description", _why(first, "page"), listing.pages[0].url))
         elif picture is None or not picture.sha256:
             dropped.append(_drop(listing, "miniature", _why(picture, "picture"), listing.miniature_url))
         else:
             split = split_of(listing.group)
-            entries[listing.key] = Entry(listing=listing, description=page, miniature=picture, split=split)
+            entries[listing.key] = Entry(listing=listing, descriptions=there, miniature=picture, split=split)
     return [entries[key] for key in sorted(entries)], sorted(dropped, key=lambda drop: (drop.id, drop.stage))
 
 
 def without_twins(entries: Iterable[Entry]) -> tuple[list[Entry], list[Dropped]]:
-    """Return the entries without those that have both page and picture, byte for byte, of one before them."""
-    kept: dict[tuple[str, str], Entry] = {}
+    """Return the entries without those that have language, pages and picture, byte for byte, of one before them."""
+    kept: dict[tuple[str, ...], Entry] = {}
     dropped: list[Dropped] = []
     for entry in entries:
-        first = kept.setdefault((entry.description.sha256, entry.miniature.sha256), entry)
+        bodies = (entry.miniature.sha256, *(page.sha256 for page in entry.descriptions))
+        first = kept.setdefault((entry.listing.language, *bodies), entry)
         if first is not entry:
             reason = f"same page and same picture as {first.listing.key}"
             dropped.append(_drop(entry.listing, "duplicate", reason, entry.miniature.url))

@@ -10,16 +10,66 @@ from typing import Protocol
 from pipeline.card import write_card
 from pipeline.diff import diff, next_version
 from pipeline.records import DatasetVersion
-from pipeline.release import MANIFEST, Release, blocking, only_one
+from pipeline.release import (
+    MANIFEST,
+    MAX_STATEMENT,
+    Manifest,
+    Release,
+    Visibility,
+    blocking,
+    is_statement,
+    only_one,
+)
 from pipeline.shards import sync_folder
 
 LATEST = "latest"
+STATEMENT_WORDS = 3  # a statement of rights has at least so many: "yes" states nothing
+_MODES: dict[Visibility, int] = {"public": 0o777, "private": 0o700}  # of a version's folder, less the umask
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
 class GateError(Exception):
-    """A release that may not be published: a gate said no, or none was asked."""
+    """A release that may not be published: a gate said no, none was asked, or a right is lacking."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Who shall see a release: everybody, its owner alone, or as its source allows; and by what right.
+
+    A stated right asks for everybody, unless `public` is False. ValueError when it is no line that can be written down.
+    """
+
+    public: bool | None = None
+    rights: str = ""  # the publisher's statement of the right to redistribute what the source withholds
+
+    def __post_init__(self) -> None:
+        """Check what the types cannot say."""
+        if not is_statement(self.rights):
+            odd = next((char for char in self.rights if not char.isprintable()), "")
+            raise ValueError(
+                f"the statement of rights has {len(self.rights)} characters"
+                f"{f', {odd!r} among them' if odd else ''}: state it in one plain line of at most {MAX_STATEMENT}."
+            )
+
+
+def visibility(withheld: tuple[str, ...], audience: Audience = Audience()) -> Visibility:
+    """Return who may see a release whose source withholds this, as was asked; GateError when that needs a right.
+
+    >>> visibility(()), visibility(("pictures",))
+    ('public', 'private')
+    """
+    stated = audience.rights.strip()
+    public = audience.public
+    if public is None:
+        public = not withheld or bool(stated)
+    if public and withheld and len(stated.split()) < STATEMENT_WORDS:
+        short = f" ({stated!r} is too short to be one)" if stated else ""
+        raise GateError(
+            f"the source says that its {' and '.join(withheld)} may not be redistributed, and no right to do so is "
+            f"stated{short}: publish privately, or state it with --rights TEXT, which the release then shows."
+        )
+    return "public" if public else "private"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +92,8 @@ class ReleaseStore(Protocol):
         """Return a release, the newest unless a version is named; ValueError when there is none."""
         ...
 
-    def publish(self, release: Release, title: str) -> Published:
-        """Make a built and checked release public, or find that nothing changed."""
+    def publish(self, release: Release, title: str, audience: Audience = ...) -> Published:
+        """Give a built and checked release to those who may see it, or find that nothing changed."""
         ...
 
 
@@ -77,41 +127,48 @@ class FolderStore:
             raise ValueError(f"{name} has no version {version!r}: it has {', '.join(versions)}.")
         return Release.open(self.folder(name) / (version or versions[-1]))
 
-    def publish(self, release: Release, title: str) -> Published:
+    def publish(self, release: Release, title: str, audience: Audience = Audience()) -> Published:
         """Copy a checked release in under the version that its changes call for; nothing when nothing changed.
 
-        Killed at any moment, the store holds the old releases, or these and the new one complete; running it again
-        finishes the job. Raises GateError when a gate failed or none was asked.
+        A private version's folder is its owner's alone. Killed at any moment, the store holds the old releases, or
+        these and the new one complete; running it again finishes the job. Raises GateError when a gate failed, none
+        was asked, a right is lacking, or a version that stands would have to change who sees it.
         """
         manifest = release.manifest
-        if not manifest.gates:
-            raise GateError("the release was never checked: run `pixelbytes check` on it first.")
-        if failed := blocking(manifest.gates):
-            raise GateError(f"gates said no: {', '.join(gate.name for gate in failed)}; the last release stays.")
+        _require_passed(manifest)
+        seen_by = visibility(manifest.withheld, audience)
         with only_one(self.folder(manifest.name), "publishing"):
             known = self.versions(manifest.name)
             last = self.open(manifest.name, known[-1]) if known else None
             changes = diff(last, release)
             version = next_version(last.manifest if last else None, manifest, changes)
             if last is not None and version is None:
+                _require_same(last, audience, seen_by)
                 self._point(last.folder)
                 return Published(version=last.version, release=last, new=False)
             target = self.folder(manifest.name) / str(version)
             draft = target.with_name(f".{target.name}.part")
-            shutil.rmtree(draft, ignore_errors=True)
-            shutil.copytree(release.folder, draft)
-            older = (last.folder / "CHANGELOG.md").read_text(encoding="utf-8") if last else ""
+            _copy(release.folder, draft, _MODES[seen_by])
             stamped = replace(release, folder=draft).with_manifest(
-                version=version, previous=last.manifest.version if last else "", diff=changes
+                version=version,
+                previous=last.manifest.version if last else "",
+                diff=changes,
+                visibility=seen_by,
+                rights=audience.rights.strip(),
             )
-            write_card(stamped, title, older)
-            for folder in (path for path in (draft, *draft.rglob("*")) if path.is_dir()):
-                sync_folder(folder)
-            draft.replace(target)
-            sync_folder(target.parent)
-            self._point(target)
+            self._stand(stamped, title, last, target)
             done = Release.open(target)
             return Published(version=done.version, release=done, new=True)
+
+    def _stand(self, draft: Release, title: str, last: Release | None, target: Path) -> None:
+        """Let a draft become a version: its documents, then all of it on the disk, then its name, then `latest`."""
+        older = (last.folder / "CHANGELOG.md").read_text(encoding="utf-8") if last else ""
+        write_card(draft, title, older)
+        for folder in (path for path in (draft.folder, *draft.folder.rglob("*")) if path.is_dir()):
+            sync_folder(folder)
+        draft.folder.replace(target)
+        sync_folder(target.parent)
+        self._point(target)
 
     def _point(self, target: Path) -> None:
         """Let `latest` name a release: one rename, so that a reader sees the old one or the new."""
@@ -119,6 +176,36 @@ class FolderStore:
         draft.unlink(missing_ok=True)
         draft.symlink_to(target.name)
         draft.replace(target.parent / LATEST)
+
+
+def _require_passed(manifest: Manifest) -> None:
+    if not manifest.gates:
+        raise GateError("the release was never checked: run `pixelbytes check` on it first.")
+    if failed := blocking(manifest.gates):
+        raise GateError(f"gates said no: {', '.join(gate.name for gate in failed)}; the last release stays.")
+
+
+def _require_same(last: Release, audience: Audience, seen_by: Visibility) -> None:
+    """Refuse to change who sees a version that stands; whoever asked for nothing in particular gets what there is."""
+    stands = last.manifest.visibility
+    asked = audience.public is not None or bool(audience.rights.strip())
+    if asked and seen_by != stands:
+        raise GateError(
+            f"nothing changed since {last.version.ref}, which is {stands}, and a released version never changes: "
+            f"to have the same rows {seen_by}, publish them to another store."
+        )
+
+
+def _copy(folder: Path, target: Path, mode: int) -> None:
+    """Copy the files of a build into a new folder of this mode; the build's own modes and times stay behind."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(mode=mode)  # before anything lies in it
+    for path in sorted(folder.rglob("*")):
+        place = target / path.relative_to(folder)
+        if path.is_dir():
+            place.mkdir()
+        else:
+            shutil.copyfile(path, place)
 
 
 def resolve(reference: str, releases: Path) -> Release:

@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-ResourceKind = Literal["robots", "api", "list", "description", "miniature"]
+ResourceKind = Literal["source", "robots", "api", "list", "description", "miniature"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +32,24 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """One row of a site's list: a creature, or one of its forms."""
+class PageLink:
+    """A page by its title and address."""
 
-    key: str  # stable id of the record: number, name and form, such as 0001-aardart
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One row of a site's list in one language: a creature, or one of its forms."""
+
+    key: str  # stable id of the record: number, name and form, such as 0001-aardart; .fr for a second language
     number: int
     name: str
     form: str = ""  # label of the form; empty for the base form
+    language: str
     group: str  # family: all that must stay in one split
-    page_title: str  # title of the page that describes it
-    page_url: str
+    pages: tuple[PageLink, ...]  # that describe it: the first always, the others where they exist
     miniature_url: str
     list_url: str  # where this row was read
 
@@ -60,7 +68,7 @@ class Entry:
     """A listing joined by key with the two resources it needs."""
 
     listing: Listing
-    description: Resource
+    descriptions: tuple[Resource, ...]  # the pages that were there, in the listing's order
     miniature: Resource
     split: Split
 

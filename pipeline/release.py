@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +23,9 @@ from pipeline.shards import ShardFile
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 UNRELEASED = "unreleased"
+WITHHOLDABLE = ("texts", "pictures")
+MAX_STATEMENT = 500  # characters of a statement of rights
+Visibility = Literal["public", "private"]
 
 
 class DamagedRelease(ValueError):  # noqa: N818 - it reads as what it is
@@ -84,6 +87,9 @@ class Manifest:
     licences: tuple[str, ...]
     quarantine: dict[str, int]
     yields: dict[str, int]  # listed, joined, built: how many came through each stage
+    withheld: tuple[str, ...] = WITHHOLDABLE  # what the source says may not be redistributed; all, if it says nothing
+    visibility: Visibility = "private"  # who may see the published version
+    rights: str = ""  # the publisher's statement of the right to redistribute what is withheld
 
     def to_json(self) -> str:
         """Return the manifest as written to disk."""
@@ -104,13 +110,14 @@ class Manifest:
 
 
 _OTHER_VERSION = "restore it from a copy, or build the release again."
+_LATER = {"withheld", "visibility", "rights"}  # not in releases made before these were asked; the defaults are safe
 _SHARD_PATH = re.compile(r"[a-z0-9_]+/[a-z]+-\d{5}-of-\d{5}\.parquet")
 
 
 def _typed(raw: dict[str, Any], known: set[str]) -> dict[str, Any]:
     """Return those values of a parsed manifest that are more than JSON, each checked for its shape."""
-    if set(raw) != known:
-        raise DamagedRelease(f"{MANIFEST} lacks or adds the keys {sorted(known ^ set(raw))}: {_OTHER_VERSION}")
+    if wrong := (known ^ set(raw)) - (_LATER - set(raw)):
+        raise DamagedRelease(f"{MANIFEST} lacks or adds the keys {sorted(wrong)}: {_OTHER_VERSION}")
     configs = {
         config: {split: tuple(ShardFile(**shard) for shard in shards) for split, shards in splits.items()}
         for config, splits in raw["configs"].items()
@@ -123,11 +130,29 @@ def _typed(raw: dict[str, Any], known: set[str]) -> dict[str, Any]:
     if not asked <= set(assertions) or not {"train", "validation", "test"} <= set(raw["counts"]):
         raise DamagedRelease(f"{MANIFEST} lacks counts or assertions: {_OTHER_VERSION}")
     return {
+        **_audience(raw),
         "gates": tuple(Gate(**{**gate, "worst": tuple(gate["worst"])}) for gate in raw["gates"]),
         "diff": Changes(**{name: tuple(ids) for name, ids in raw["diff"].items()}),
         "licences": tuple(raw["licences"]),
         "configs": configs,
     }
+
+
+def _audience(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return what a parsed manifest says of who may see the release; nothing where it was never asked."""
+    withheld, rights = raw.get("withheld", []), raw.get("rights", "")
+    if not isinstance(withheld, list) or not set(withheld) <= set(WITHHOLDABLE):
+        raise DamagedRelease(f"{MANIFEST} says that {withheld!r} is withheld, not some of {list(WITHHOLDABLE)}.")
+    if raw.get("visibility", "private") not in get_args(Visibility):
+        raise DamagedRelease(f"{MANIFEST} says that the release is {raw['visibility']!r}, not public or private.")
+    if not is_statement(rights):
+        raise DamagedRelease(f"{MANIFEST} has a statement of rights that is no plain line: {_OTHER_VERSION}")
+    return {"withheld": tuple(withheld)} if "withheld" in raw else {}
+
+
+def is_statement(rights: object) -> bool:
+    """Say whether a statement of rights can be written down: one printable line that is not too long, or nothing."""
+    return isinstance(rights, str) and len(rights) <= MAX_STATEMENT and rights.isprintable()
 
 
 @dataclass(frozen=True)
@@ -139,8 +164,12 @@ class Release:
 
     @classmethod
     def open(cls, folder: Path) -> "Release":
-        """Open a release folder; ValueError when it is not one."""
+        """Open a release folder; ValueError when it is not one, PermissionError when it is somebody's own."""
         path = folder / MANIFEST
+        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+            raise PermissionError(
+                f"{folder} is private: only its owner can read it. Ask them, or name another version."
+            )
         if not path.is_file():
             raise ValueError(
                 f"{folder} has no {MANIFEST}: give a release folder, such as data/releases/org/name/v1.0.0."

@@ -13,8 +13,9 @@ from jaxtyping import UInt8
 from palettes.palette import load_palette
 from palettes.vocabulary import FIRST_COLOUR, SEPARATORS, Vocabulary
 from pipeline import rows
-from pipeline.crawl.pages import parse_description
+from pipeline.crawl.pages import gathered, parse_description
 from pipeline.crawl.raw import RawStore
+from pipeline.crawl.readings import MissingDescription
 from pipeline.crawl.sources import Source
 from pipeline.pixelize import MAX_SIDE, PictureError, pixelize
 from pipeline.quantize import quantize
@@ -86,7 +87,7 @@ def make_record(entry: Entry, page: Description, picture: bytes, config: BuildCo
     caption = fit_caption(page.paragraphs, budget, config.max_caption)
     if not caption.text:
         raise ValueError("no sentence of the description can be written with the vocabulary's characters")
-    listing, miniature, description = entry.listing, entry.miniature, entry.description
+    listing, miniature, description = entry.listing, entry.miniature, entry.descriptions[0]
     return Record(
         id=listing.key,
         group=listing.group,
@@ -99,8 +100,8 @@ def make_record(entry: Entry, page: Description, picture: bytes, config: BuildCo
         ids=encode_record(sprite, caption.text, vocabulary),
         source_url=description.url,
         image_url=miniature.url,
-        revision=description.revision,
-        retrieved_at=max(description.time, miniature.time),
+        revision=" ".join(page.revision for page in entry.descriptions if page.revision),
+        retrieved_at=max(miniature.time, *(page.time for page in entry.descriptions)),
         sha256=miniature.sha256,
         licence=_both(description.licence, miniature.licence),
         attribution=_both(description.attribution, miniature.attribution),
@@ -160,9 +161,9 @@ def _records(task: ShardTask, vocabulary: Vocabulary, dropped: list[Dropped]) ->
     store = RawStore(task.raw)
     seen: dict[tuple[bytes, tuple[int, ...], str], str] = {}
     for entry in task.entries:
-        page = parse_description(store.get(entry.description.sha256), entry.listing.page_title, task.source)
+        page = _described(entry, store, task.source)
         if not isinstance(page, Description):
-            dropped.append(_drop(entry, "description", page.reason, entry.description))
+            dropped.append(_drop(entry, "description", page.reason, entry.descriptions[0]))
             continue
         picture = store.get(entry.miniature.sha256)  # an altered blob stops the build: it is no fault of the record
         try:
@@ -171,13 +172,20 @@ def _records(task: ShardTask, vocabulary: Vocabulary, dropped: list[Dropped]) ->
             dropped.append(_drop(entry, "pixelize", str(error), entry.miniature))
             continue
         except ValueError as error:
-            dropped.append(_drop(entry, "text", str(error), entry.description))
+            dropped.append(_drop(entry, "text", str(error), entry.descriptions[0]))
             continue
         same = (record.sprite.tobytes(), record.sprite.shape, record.caption)
         if (twin := seen.setdefault(same, record.id)) != record.id:
             dropped.append(_drop(entry, "duplicate", f"same picture and same text as {twin}", entry.miniature))
             continue
         yield record
+
+
+def _described(entry: Entry, store: RawStore, source: Source) -> Description | MissingDescription:
+    """Return what all pages of an entry say together."""
+    language = entry.listing.language
+    pages = entry.descriptions
+    return gathered(parse_description(store.get(page.sha256), page.title, language, source) for page in pages)
 
 
 def _drop(entry: Entry, stage: str, reason: str, resource: Resource) -> Dropped:

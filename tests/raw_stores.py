@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from pipeline.crawl.raw import RawStore
-from pipeline.crawl.sources import Source, load_source
+from pipeline.crawl.source_files import wiki_source
+from pipeline.crawl.sources import WikiSource
 from pipeline.records import Resource
 
 BASE = "http://bestiary.localhost"
@@ -52,9 +53,9 @@ def creatures(count: int) -> list[Creature]:
     ]
 
 
-def sample_source(**changes: object) -> Source:
+def sample_source(**changes: object) -> WikiSource:
     """Return the sample's source with its assertions loosened for small stores."""
-    source = load_source("sample")
+    source = wiki_source("sample")
     loose = replace(source.assertions, min_listings=1, min_description_yield=0.5)
     return replace(source, **{"assertions": loose, **changes})
 

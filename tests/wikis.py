@@ -1,6 +1,9 @@
 """Small wikis in memory, for tests of the server and of the crawler."""
 
+import http.client
 import io
+import json
+from urllib.parse import urlencode
 
 from PIL import Image
 
@@ -62,3 +65,20 @@ def bodies(done: Crawl) -> dict[tuple[str, str], str]:
 def line(done: Crawl, path: str) -> Resource:
     """Return the line of the resource at a path of the wiki."""
     return next(resource for resource in done.resources if resource.url == HOST + path)
+
+
+def ask(served: Served, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers and body of what the wiki answers; a header's name has underscores for dashes."""
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+    try:
+        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read()
+    finally:
+        connection.close()
+
+
+def api(served: Served, **query: str) -> dict[str, dict[str, object]]:
+    """Return the answer of the wiki's API."""
+    answer: dict[str, dict[str, object]] = json.loads(ask(served, f"/w/api.php?{urlencode(query)}")[2])
+    return answer

@@ -1,12 +1,13 @@
 """The book of a crawl under way: what the last crawl knew, what this one has, and one line for each resource."""
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from pipeline.crawl.changes import Wanted
 from pipeline.crawl.raw import CrawlReport, RawStore
-from pipeline.crawl.sources import Source
+from pipeline.crawl.sources import Source, WikiSource
 from pipeline.records import Resource
 
 REMEMBERED = 8  # finished crawls looked at: the last may have been limited, or have failed on a page
@@ -29,7 +30,7 @@ class Answer:
 class Ledger:
     """Writes the crawl's lines, and knows which bodies need not be fetched."""
 
-    def __init__(self, store: RawStore, source: Source) -> None:
+    def __init__(self, store: RawStore, source: WikiSource) -> None:
         """Open the crawl in `store`, or continue the one that was interrupted lately."""
         self.store = store
         self.source = source
@@ -39,6 +40,9 @@ class Ledger:
         self.crawl = store.open_crawl()
         self._done = {(r.kind, r.url): r for r in self.crawl.resources if store.has(r.sha256)}
         self.report = CrawlReport()
+        rules = source_line(store, source)
+        if self._done.get((rules.kind, rules.url)) != rules:
+            self._write(rules)
 
     def finished(self, wanted: Wanted) -> Resource | None:
         """Return the resource when this crawl has its body already."""
@@ -69,6 +73,11 @@ class Ledger:
         self._write(replace(self._line(wanted, answer), error=error))
         self.count(failed=1 if wanted.kind in _COUNTED else 0)
 
+    def absent(self, wanted: Wanted, answer: Answer) -> None:
+        """Write a line for a page that need not exist, and does not."""
+        self._write(replace(self._line(wanted, answer), error=f"the wiki has no page {wanted.title!r}"))
+        self.count(absent=1)
+
     def _line(self, wanted: Wanted, answer: Answer) -> Resource:
         resource = Resource(
             url=wanted.url,
@@ -90,6 +99,15 @@ class Ledger:
         self._done.pop((resource.kind, resource.url), None)  # the last line counts, here as in the manifest
         if resource.sha256:
             self._done[resource.kind, resource.url] = resource
+
+
+def source_line(store: RawStore, source: Source) -> Resource:
+    """Keep the rules that a crawl is read by, so that it can be read the same way later; return their line."""
+    body = json.dumps(asdict(source), ensure_ascii=False, sort_keys=True).encode()
+    sha256 = store.put(body)
+    return Resource(
+        url=f"source:{source.name}", kind="source", content_type="application/json", status=200, sha256=sha256
+    )
 
 
 def iso_time(date: str) -> str:

@@ -132,6 +132,18 @@ def _rank(block: etree._Element) -> int | None:
 
 def paragraphs_after(heading: etree._Element) -> Iterator[etree._Element]:
     """Yield the paragraphs after a heading until the next of its rank, inside plain containers too."""
+    return (block for block in _blocks_after(heading) if block.tag == "p")
+
+
+def definitions_after(heading: etree._Element) -> Iterator[etree._Element]:
+    """Yield what the definition lists after a heading say (`dd`), until the next heading of its rank."""
+    for block in _blocks_after(heading):
+        if block.tag == "dl":
+            yield from block.iterfind("./dd")
+
+
+def _blocks_after(heading: etree._Element) -> Iterator[etree._Element]:
+    """Yield the blocks of a section in document order; plain containers are opened, figures and boxes are not."""
     limit = _rank(heading) or 2
     pending = list(heading.itersiblings())[::-1]
     while pending:
@@ -139,10 +151,10 @@ def paragraphs_after(heading: etree._Element) -> Iterator[etree._Element]:
         rank = _rank(block)
         if rank is not None and rank <= limit:
             return
-        if block.tag == "p":
-            yield block
-        elif rank is None and block.tag in _CONTAINERS and "thumb" not in block.get("class", "").split():
+        if rank is None and block.tag in _CONTAINERS and "thumb" not in block.get("class", "").split():
             pending.extend(list(block)[::-1])
+        else:
+            yield block
 
 
 def grid(table: etree._Element) -> list[list[Cell | None]]:

@@ -1,47 +1,54 @@
-"""Manners, as Scrapy middlewares: which hosts, how fast, what robots.txt says, and when to stop asking.
+"""Manners, as Scrapy middlewares: which hosts, how much in all, what is tried again, and when to stop asking.
 
-Scrapy reads Crawl-delay and ignores it, retries without waiting, and takes a robots.txt that cannot be had for
-permission. These classes put that right; all of them look at `crawler.spider.manners`.
+Scrapy retries without waiting and has no total to spend. These classes put that right, with those in `robots.py` (what
+robots.txt says) and `pace.py` (how fast); all of them look at `crawler.spider.manners`.
 """
 
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from scrapy import Request, Spider, signals
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
-from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
-from scrapy.exceptions import IgnoreRequest
-from scrapy.extensions.throttle import AutoThrottle
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadFailedError,
+    IgnoreRequest,
+    StopDownload,
+)
 from scrapy.http import Response
-from scrapy.robotstxt import RobotParser
+from scrapy.utils.defer import deferred_from_coro
 
+from pipeline.crawl.addresses import REFUSED, is_open, proxy_names, refusal_of_host
 from pipeline.crawl.changes import Wanted
 from pipeline.crawl.ledger import Answer, Ledger
-from pipeline.crawl.markup import is_challenge
-from pipeline.crawl.sources import Source, host_of
+from pipeline.crawl.sources import WikiSource, host_of
+from pipeline.crawl.walls import HEADERS, classify
+from pipeline.records import ResourceKind
 
 ROBOT = "PixelBytes"  # the name that rules in robots.txt may speak to
-ROBOTS_BYTES = 512_000  # what RFC 9309 asks a crawler to read at least
-_BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-_BUSY_API = frozenset({b"maxlag", b"ratelimited"})
-_LEAST_DELAY = 0.001  # seconds; Scrapy looks at the time of the last request only where a delay is set
+MAX_ROBOTS_BYTES = 4_194_304  # of robots.txt; a longer one is not had, so the host is left alone
+BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+BUSY_API = frozenset({b"maxlag", b"ratelimited"})  # what MediaWiki-API-Error says then
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_MAX_HEADER = 500  # characters of a header that are kept
 
 
 @dataclass(slots=True, kw_only=True)
 class Manners:
     """What all middlewares of one crawl share."""
 
-    source: Source
+    source: WikiSource
     ledger: Ledger
     proxy: str = ""
     user_agent: str = ""
     left_alone: dict[str, str] = field(default_factory=dict)  # host -> why it is not asked any more
     robots: dict[str, str] = field(default_factory=dict)  # host -> what its robots.txt says of itself
+    delays: dict[str, float] = field(default_factory=dict)  # host -> seconds between two requests that it asks for
+    spent: str = ""  # why the crawl may ask no more; empty while it may
 
 
 def manners_of(crawler: Crawler) -> Manners:
@@ -53,10 +60,11 @@ def manners_of(crawler: Crawler) -> Manners:
 
 
 def answer_of(response: Response) -> Answer:
-    """Return a response in our own words."""
+    """Return a response in our own words; a header with control characters, or an endless one, counts as absent."""
 
     def header(name: str) -> str:
-        return (response.headers.get(name) or b"").decode("latin-1")
+        text = (response.headers.get(name) or b"").decode("latin-1").strip()
+        return text if text.isprintable() and len(text) <= _MAX_HEADER else ""
 
     return Answer(
         status=response.status,
@@ -69,12 +77,19 @@ def answer_of(response: Response) -> Answer:
     )
 
 
+def kind_of(request: Request) -> ResourceKind:
+    """Return what a request asks for; Scrapy itself makes those for robots.txt."""
+    wanted = request.meta.get("wanted")
+    return wanted.kind if isinstance(wanted, Wanted) else "robots"
+
+
 class Gate:
-    """Every request, redirected ones and robots.txt included, passes here: host, proxy, size."""
+    """Every request, redirected ones and robots.txt included, passes here: host, address, proxy, size."""
 
     def __init__(self, crawler: Crawler) -> None:
         """Guard the requests of `crawler`."""
         self.crawler = crawler
+        self._proxies: frozenset[str] | None = None
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "Gate":
@@ -84,26 +99,40 @@ class Gate:
     def process_request(self, request: Request) -> None:
         """Refuse what the source does not allow, and dress the rest."""
         manners = manners_of(self.crawler)
-        wanted = request.meta.get("wanted")
-        kind = wanted.kind if isinstance(wanted, Wanted) else "robots"
-        host = host_of(request.url)
+        kind, host = kind_of(request), host_of(request.url)
         if not manners.source.allows(request.url, kind):
             raise IgnoreRequest(
                 f"{request.url[:200]!r} is not on an allowed host for a {kind} of {manners.source.name}"
             )
-        if host in manners.left_alone:
-            raise IgnoreRequest(manners.left_alone[host])
+        reason = manners.left_alone.get(host, "") or self._unfit(manners, urlsplit(request.url).hostname or "")
+        if not reason and request.url.startswith("http:") and _is_https_only(manners.source):
+            reason = f"{request.url[:200]!r} would leave TLS, which is all that {manners.source.name} is asked by"
+        if reason:
+            raise IgnoreRequest(reason)
         limits = manners.source.limits
-        sizes = {"robots": ROBOTS_BYTES, "miniature": limits.image_bytes}
+        sizes = {"robots": MAX_ROBOTS_BYTES, "miniature": limits.image_bytes}
         request.meta["download_maxsize"] = sizes.get(kind, limits.page_bytes)
         if manners.proxy:
             request.meta["proxy"] = manners.proxy
         elif host.rsplit(":", 1)[0] in _LOOPBACK:
             request.meta["proxy"] = None  # the environment's proxy is not for this machine itself
 
+    def _unfit(self, manners: Manners, name: str) -> str:
+        """Say why a public source may not ask a host of this name; what other names mean, the resolver judges."""
+        if is_open(manners.source):
+            return ""
+        if self._proxies is None:
+            self._proxies = frozenset(proxy_names(manners.proxy))
+        if name in self._proxies:
+            return f"{name} is the proxy's own machine, and no host of a public site: mend the source's hosts"
+        return refusal_of_host(name)
+
 
 class Wall:
-    """A wall against robots closes its host for the rest of the crawl; nobody tries to get round it."""
+    """A wall against robots closes its host for the rest of the crawl; nobody tries to get round it.
+
+    A wall before an API closes the hosts whose pages the API stands for too, so that their HTML is no way round.
+    """
 
     def __init__(self, crawler: Crawler) -> None:
         """Watch the answers of `crawler`."""
@@ -116,67 +145,73 @@ class Wall:
 
     def process_response(self, request: Request, response: Response) -> Response:
         """Pass the answer on, unless it is a challenge."""
-        mitigated = response.headers.get("cf-mitigated") == b"challenge"
-        if mitigated or is_challenge(response.body):
-            host = host_of(request.url)
-            reason = f"{host} answered with a wall against robots ({response.status}); it is not asked again"
-            manners_of(self.crawler).left_alone[host] = reason
-            raise IgnoreRequest(reason)
-        return response
-
-
-class PoliteRobots(RobotsTxtMiddleware):
-    """Obeys robots.txt and records it; one that cannot be had (5xx, no answer) is a refusal, as RFC 9309 says."""
-
-    async def robot_parser(self, request: Request) -> RobotParser | None:
-        """Return the rules for a request; Scrapy hands None to all but the first that waits for them together."""
-        found = await super().robot_parser(request)
-        kept = self._parsers.get(urlsplit(request.url).netloc)
-        return kept if isinstance(kept, RobotParser) else found
-
-    async def _parse_robots(self, response: Response, netloc: str, request: Request) -> None:
-        ok = response.status < HTTPStatus.MULTIPLE_CHOICES
-        absent = HTTPStatus.BAD_REQUEST <= response.status < HTTPStatus.INTERNAL_SERVER_ERROR
-        absent = absent and response.status != HTTPStatus.TOO_MANY_REQUESTS
-        body = response.body if ok else b"" if absent else b"User-agent: *\nDisallow: /"
-        manners = manners_of(self.crawler)
-        url = self._url(request)
-        words = (
-            "rules of" if ok else f"no rules ({response.status}) at" if absent else f"no access ({response.status}) to"
-        )
-        manners.robots[netloc] = f"{words} {url}"
-        wanted = Wanted(kind="robots", url=url)
-        if ok:
-            manners.ledger.keep(wanted, answer_of(response))
-        else:
-            manners.ledger.fail(wanted, answer_of(response), f"answered {response.status}")
-        await super()._parse_robots(response.replace(body=body), netloc, request)
-
-    def _robots_error(self, exc: Exception, netloc: str) -> None:
-        manners = manners_of(self.crawler)
-        manners.robots[netloc] = f"no access to robots.txt of {netloc}"
-        url = f"{urlsplit(manners.source.start).scheme}://{netloc}/robots.txt"
-        manners.ledger.fail(Wanted(kind="robots", url=url), Answer(status=0), f"{type(exc).__name__}: {exc}"[:300])
-        reason = f"robots.txt of {netloc} could not be had ({type(exc).__name__}), so the host is left alone"
-        manners.left_alone.setdefault(host_of(url), reason)
-        super()._robots_error(exc, netloc)
-
-    def process_request_2(self, rp: RobotParser | None, request: Request) -> None:
-        """Note the decision in the request, and refuse when told so."""
-        manners = manners_of(self.crawler)
-        rules = manners.robots.get(urlsplit(request.url).netloc, "")
+        manners, wanted = manners_of(self.crawler), request.meta.get("wanted")
+        asked_api = isinstance(wanted, Wanted) and (wanted.kind == "api" or bool(wanted.ask))
+        if classify(response.status, _telling(response), response.body, asked_api=asked_api) != "challenge":
+            return response
         host = host_of(request.url)
-        if rp is None or not rp.allowed(request.url, ROBOT):
-            request.meta["robots"] = f"refused: {rules}"
-            raise IgnoreRequest(f"refused by robots.txt: {rules}")
-        request.meta["robots"] = f"allowed: {rules}"
-        if host in manners.left_alone:  # robots.txt itself may have led to that
-            raise IgnoreRequest(manners.left_alone[host])
+        reason = f"{host} answered with a wall against robots ({response.status}); it is not asked again"
+        behind = {api.host for api in manners.source.api if asked_api and host_of(api.url) == host}
+        for closed in {host} | behind:
+            manners.left_alone[closed] = reason
+        raise IgnoreRequest(reason)
 
-    @staticmethod
-    def _url(request: Request) -> str:
-        parts = urlsplit(request.url)
-        return f"{parts.scheme}://{parts.netloc}/robots.txt"
+
+class Budget:
+    """The total of requests and received bytes that one run of a crawl may cost.
+
+    Everything counts: robots.txt, change keys, redirects, retries, refused answers. When either is spent, transfers
+    are cut off, the crawl stops in order and what arrived is kept; the next run continues it, with a budget of its own.
+    Bytes are those that came over the network, before decompression, with the headers.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        """Count what `crawler` spends."""
+        self.crawler = crawler
+        self.requests = 0
+        self.bytes = 0
+        crawler.signals.connect(self._headers, signal=signals.headers_received)
+        crawler.signals.connect(self._body, signal=signals.bytes_received)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> "Budget":
+        """Open the budget, as Scrapy asks for it."""
+        return cls(crawler)
+
+    def process_request(self, request: Request) -> None:  # noqa: ARG002 - any request costs the same
+        """Count a request that is about to be sent, or refuse it."""
+        manners = manners_of(self.crawler)
+        limit = manners.source.limits.requests
+        if not manners.spent and self.requests >= limit:
+            self._stop(manners, f"the budget of {limit} requests is spent")
+        if manners.spent:
+            raise IgnoreRequest(manners.spent)
+        self.requests += 1
+        self._note("requests", 1)
+
+    def _headers(self, headers: Mapping[bytes, list[bytes]]) -> None:
+        self._receive(sum(len(name) + len(value) + 4 for name, values in headers.items() for value in values))
+
+    def _body(self, data: bytes) -> None:
+        self._receive(len(data))
+
+    def _receive(self, size: int) -> None:
+        self.bytes += size
+        self._note("bytes", size)
+        manners = manners_of(self.crawler)
+        limit = manners.source.limits.bytes
+        if not manners.spent and self.bytes > limit:
+            self._stop(manners, f"the budget of {limit} bytes is spent")
+        if self.bytes > limit:
+            raise StopDownload(fail=True)
+
+    def _note(self, what: str, more: int) -> None:
+        if self.crawler.stats is not None:
+            self.crawler.stats.inc_value(f"budget/{what}", more)
+
+    def _stop(self, manners: Manners, reason: str) -> None:
+        manners.spent = reason
+        deferred_from_coro(self.crawler.engine.close_spider_async(reason=reason))
 
 
 class PoliteRetry(RetryMiddleware):
@@ -186,65 +221,40 @@ class PoliteRetry(RetryMiddleware):
         self, request: Request, response: Response, spider: Spider | None = None
     ) -> Request | Response:
         """Return the request again while there are tries left, else the answer."""
-        if response.headers.get("MediaWiki-API-Error") in _BUSY_API:
+        if response.headers.get("MediaWiki-API-Error") in BUSY_API:
             return self._retry(request, "the API is busy") or response
         return super().process_response(request, response, spider)
 
+    def process_exception(
+        self, request: Request, exception: Exception, spider: Spider | None = None
+    ) -> Request | Response | None:
+        """Return the request again when the fault may pass; say in plain words which one never does."""
+        reason = self._lasting(request, exception)
+        if reason:
+            raise IgnoreRequest(reason) from exception
+        return super().process_exception(request, exception, spider)
 
-class Pace(AutoThrottle):
-    """AutoThrottle that never falls below Crawl-delay, and that waits as long as Retry-After says."""
-
-    def __init__(self, crawler: Crawler) -> None:
-        """Set the pace of `crawler`."""
-        super().__init__(crawler)
-        self._least: dict[str, float] = {}  # host name -> seconds between two requests
-        crawler.signals.connect(self._robots_parsed, signal=signals.robots_parsed)
-
-    def _robots_parsed(self, robotparser: RobotParser, request: Request) -> None:
-        manners = manners_of(self.crawler)
-        polite = manners.source.politeness
-        asked = robotparser.crawl_delay(ROBOT) or 0.0
-        host, name = host_of(request.url), urlsplit(request.url).hostname or ""
-        if asked > polite.longest_wait:
-            manners.left_alone[host] = f"{host} asks for {asked} s between requests, more than {polite.longest_wait} s"
-        delay = max(asked, polite.delay, self._least.get(name, 0.0), _LEAST_DELAY)
-        self._least[name] = delay
-        downloader = self.crawler.engine.downloader
-        downloader.per_slot_settings[name] = {"concurrency": 1, "delay": delay, "jitter": 0.0}
-        if name in downloader.slots:
-            slot = downloader.slots[name]
-            slot.delay, slot.jitter = max(slot.delay, delay), 0.0
-        if asked:
-            manners.robots[urlsplit(request.url).netloc] += f" (Crawl-delay {asked:g} s)"
-
-    def _response_downloaded(self, response: Response, request: Request, spider: Spider) -> None:
+    def _lasting(self, request: Request, exception: Exception) -> str:
+        """Return why no further try would help; empty when one may."""
         name = urlsplit(request.url).hostname or ""
-        self.mindelay = self._least.get(name, max(manners_of(self.crawler).source.politeness.delay, _LEAST_DELAY))
-        super()._response_downloaded(response, request, spider)
-        if response.status in _BUSY or response.headers.get("MediaWiki-API-Error") in _BUSY_API:
-            self._rest(name, response)
-
-    def _rest(self, name: str, response: Response) -> None:
-        """Let a host's queue stand still; the signal comes before Scrapy takes the next request from it."""
-        manners = manners_of(self.crawler)
-        polite = manners.source.politeness
-        wait = retry_after(response, polite.backoff)
-        if wait > polite.longest_wait:
-            host = host_of(response.url)
-            manners.left_alone[host] = f"{host} asks to wait {wait:g} s, more than {polite.longest_wait:g} s"
-            return
-        slot = self.crawler.engine.downloader.slots.get(name)
-        if slot is not None:
-            slot.delay = max(slot.delay, _LEAST_DELAY)
-            slot.lastseen = time.monotonic() + wait
+        if isinstance(exception, StopDownload):
+            return manners_of(self.crawler).spent
+        if isinstance(exception, DownloadCancelledError):
+            size = request.meta.get("download_maxsize")
+            return f"the answer is larger than the limit of {size} bytes, so it was not read to its end"
+        if isinstance(exception, CannotResolveHostError):
+            return REFUSED.get(name, "")
+        if isinstance(exception, DownloadFailedError) and "certificate" in str(exception):
+            return f"the certificate of {name} cannot be trusted, so nothing was asked: {exception}"
+        return ""
 
 
-def retry_after(response: Response, otherwise: float) -> float:
-    """Return how many seconds a site asks to wait, by Retry-After in seconds or as a date."""
-    text = (response.headers.get("Retry-After") or b"").decode("latin-1").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
-    except (TypeError, ValueError, OverflowError):
-        return otherwise
+def _is_https_only(source: WikiSource) -> bool:
+    """Say whether a source itself names no address without TLS: no redirect or link leads it out then."""
+    addresses = (*source.start, *(api.url for api in source.api), *(text.page_url for text in source.texts))
+    return all(address.startswith("https:") for address in addresses)
+
+
+def _telling(response: Response) -> dict[str, str]:
+    """Return the headers that tell a wall."""
+    return {name: (response.headers.get(name) or b"").decode("latin-1") for name in HEADERS}

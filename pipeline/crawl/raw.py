@@ -30,6 +30,7 @@ class CrawlReport:
     carried: int = 0  # same change key as in the last crawl, so not asked at all
     resumed: int = 0  # already there from a crawl that was interrupted
     failed: int = 0  # resources without a body
+    absent: int = 0  # pages that need not exist, and do not
     bytes: int = 0  # received
     listings: int = 0  # rows of the list that were understood
     unparsed: int = 0  # rows of the list that were not

@@ -5,15 +5,18 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, replace
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pipeline.crawl.progress import Progress, bar
 from pipeline.crawl.raw import Crawl, CrawlReport, RawStore
-from pipeline.crawl.sources import Source, host_of, source_from_table
+from pipeline.crawl.scratch import ScratchStore
+from pipeline.crawl.source_files import source_from_table
+from pipeline.crawl.sources import WikiSource, host_of
 
 USER_AGENT = "PixelBytes/0.1 (dataset crawler{contact})"
 ORPHAN = 3  # exit status of a child whose parent went away
@@ -25,7 +28,7 @@ class CrawlError(RuntimeError):
 
 
 def crawl(
-    source: Source,
+    source: WikiSource,
     store: RawStore,
     *,
     limit: int | None = None,
@@ -41,21 +44,113 @@ def crawl(
     finish.
     """
     check_request(source, limit, proxy, contact)
-    job: dict[str, object] = {"source": asdict(source), "root": str(store.root), "limit": limit}
-    job |= {"proxy": proxy or "", "contact": contact or ""}
     logs = store.root / "logs"
     logs.mkdir(parents=True, exist_ok=True)
+    job = _Job(source=source, root=store.root, limit=limit, proxy=proxy or "", contact=contact or "")
     with bar(f"crawling {source.name}") as draw:
-        report, problem = _child(job, logs / "child.log", progress or draw)
+        ended = _child(job, logs / "child.log", progress or draw)
     latest = store.latest_crawl()
-    if report is None or problem or latest is None:
-        what = problem or f"the crawler died, see {logs}."
+    if ended is None or ended.problem or latest is None:
+        what = ended.problem if ended else f"the crawler died, see {logs}."
         raise CrawlError(f"the crawl of {source.name} did not finish: {what} What arrived is kept; run it again.")
-    return replace(latest, report=report)
+    return replace(latest, report=ended.report)
 
 
-def _child(job: dict[str, object], log: Path, progress: Callable[[Progress], None]) -> tuple[CrawlReport | None, str]:
-    """Run a job in a child process, and return its report with what was wrong; it never outlives this call."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPlan:
+    """What a crawl would ask one host for."""
+
+    host: str
+    pages: int
+    pictures: int
+    delay: float  # seconds between two requests: the source's own, or robots.txt's where that asks for more
+
+    @property
+    def seconds(self) -> float:
+        """How long that takes at the site's own pace, when it answers at once."""
+        return (self.pages + self.pictures) * self.delay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a crawl would fetch; `report` counts what was asked to find out."""
+
+    hosts: tuple[HostPlan, ...]
+    report: CrawlReport
+
+    @property
+    def requests(self) -> int:
+        """How many requests the crawl would still make."""
+        return sum(host.pages + host.pictures for host in self.hosts)
+
+    @property
+    def seconds(self) -> float:
+        """How long that takes at the sites' own pace; hosts are asked side by side."""
+        return max((host.seconds for host in self.hosts), default=0.0)
+
+
+def plan(
+    source: WikiSource,
+    store: RawStore,
+    *,
+    limit: int | None = None,
+    proxy: str | None = None,
+    contact: str | None = None,
+) -> Plan:
+    """Return what `crawl` would fetch now: robots.txt, lists and change keys are asked for, and nothing is kept.
+
+    Raises as `crawl` does.
+    """
+    check_request(source, limit, proxy, contact)
+    with tempfile.TemporaryDirectory(prefix="pixelbytes-plan-") as scratch, bar(f"looking at {source.name}") as draw:
+        root = Path(scratch)
+        (root / "logs").mkdir()
+        job = _Job(
+            source=source, root=store.root, limit=limit, proxy=proxy or "", contact=contact or "", scratch=scratch
+        )
+        ended = _child(job, root / "logs" / "child.log", draw)
+    if ended is None or ended.problem:
+        what = ended.problem if ended else "the crawler died."
+        raise CrawlError(f"what {source.name} has could not be found out: {what}")
+    return Plan(hosts=ended.hosts, report=ended.report)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """What the child process is to do; travels as JSON."""
+
+    source: WikiSource
+    root: Path  # of the raw store
+    limit: int | None
+    proxy: str
+    contact: str
+    scratch: str = ""  # of a dry run: where to write instead
+
+    def to_json(self) -> bytes:
+        """Return the job as one line."""
+        return json.dumps(asdict(self) | {"root": str(self.root)}).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, line: bytes) -> "_Job":
+        """Read a job; raise ValueError or TypeError for anything else."""
+        table = json.loads(line)
+        source = source_from_table(table["source"], where="job")
+        if not isinstance(source, WikiSource):
+            raise TypeError(f"the job's source is {table['source']!r}: this is a fault of ours, please report it.")
+        return cls(**table | {"source": source, "root": Path(table["root"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """How the child process ended."""
+
+    report: CrawlReport
+    problem: str
+    hosts: tuple[HostPlan, ...] = ()
+
+
+def _child(job: _Job, log: Path, progress: Callable[[Progress], None]) -> _Ended | None:
+    """Run a job in a child process, and return how it ended, None when it died; it never outlives this call."""
     paths = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-m", "pipeline.crawl.run"]
     with log.open("wb") as errors:
@@ -74,7 +169,7 @@ def _child(job: dict[str, object], log: Path, progress: Callable[[Progress], Non
             child.communicate()
 
 
-def check_request(source: Source, limit: int | None, proxy: str | None, contact: str | None) -> None:
+def check_request(source: WikiSource, limit: int | None, proxy: str | None, contact: str | None) -> None:
     """Raise ValueError when `crawl` would refuse these arguments; nothing is asked or written."""
     if limit is not None and limit < 1:
         raise ValueError(f"limit is {limit}, but a crawl needs at least one listing: give 1 or more, or no limit.")
@@ -90,37 +185,37 @@ def check_request(source: Source, limit: int | None, proxy: str | None, contact:
         )
 
 
-def _follow(
-    child: "subprocess.Popen[bytes]", job: dict[str, object], progress: Callable[[Progress], None]
-) -> tuple[CrawlReport | None, str]:
+def _follow(child: "subprocess.Popen[bytes]", job: _Job, progress: Callable[[Progress], None]) -> _Ended | None:
     """Hand the child its job and read what it tells until it ends; its stdin stays open as long as we live."""
     if child.stdin is None or child.stdout is None:
         raise CrawlError("the child process has no pipes: this is a fault of ours, please report it.")
     with suppress(BrokenPipeError):  # it died at once; its status and log say why
-        child.stdin.write(json.dumps(job).encode() + b"\n")
+        child.stdin.write(job.to_json())
         child.stdin.flush()
-    report, problem = None, ""
+    ended = None
     for line in child.stdout:
         news = json.loads(line)
         if "report" in news:
-            report, problem = CrawlReport(**news["report"]), str(news["problem"])
+            hosts = tuple(HostPlan(**host) for host in news.get("hosts", ()))
+            ended = _Ended(report=CrawlReport(**news["report"]), problem=str(news["problem"]), hosts=hosts)
         else:
             progress(Progress(**news))
-    return report, problem
+    return ended
 
 
 def main() -> None:
-    """Run one job from stdin, telling stdout about it in JSON lines. Run by `crawl`, not by hand."""
-    job = json.loads(sys.stdin.buffer.readline())
+    """Run one job from stdin, telling stdout about it in JSON lines. Run by `crawl` and `plan`, not by hand."""
+    job = _Job.from_json(sys.stdin.buffer.readline())
     sys.stdout = sys.stderr
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    root = Path(job["root"])
     try:
-        with (root / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _run(job, root)
+        with ExitStack() as stack:
+            if not job.scratch:
+                lock = stack.enter_context((job.root / "lock").open("w"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _run(job)
     except BlockingIOError:
-        _refuse(f"another crawl is writing to {root}; wait for it.")
+        _refuse(f"another crawl is writing to {job.root}; wait for it.")
     except (ValueError, OSError) as error:  # a manifest that was altered, a full disk
         _refuse(f"{error}")
 
@@ -131,27 +226,25 @@ def _refuse(problem: str) -> None:
     tell({"report": asdict(CrawlReport()), "problem": problem})
 
 
-def _run(job: dict[str, object], root: Path) -> None:
+def _run(job: _Job) -> None:
     """Crawl with Scrapy, and declare the crawl finished when it is."""
     from scrapy.crawler import CrawlerProcess
 
     from pipeline.crawl.ledger import Ledger
     from pipeline.crawl.politeness import Manners
-    from pipeline.crawl.spiders import SiteSpider, settings_of
+    from pipeline.crawl.settings import settings_of
+    from pipeline.crawl.spiders import SiteSpider
     from pipeline.crawl.watch import Watch
 
-    table, limit = job["source"], job["limit"]
-    if not isinstance(table, dict):
-        raise TypeError(f"the job's source is {table!r}: this is a fault of ours, please report it.")
-    source = source_from_table(table, where="job")
-    user_agent = USER_AGENT.format(contact=f"; contact: {job['contact']}" if job["contact"] else "")
-    ledger = Ledger(RawStore(root), source)
-    manners = Manners(source=source, ledger=ledger, proxy=str(job["proxy"]), user_agent=user_agent)
-    log_file = root / "logs" / f"{ledger.crawl.name}.log"
-    process = CrawlerProcess(settings_of(source, manners.user_agent, str(log_file)))
+    user_agent = USER_AGENT.format(contact=f"; contact: {job.contact}" if job.contact else "")
+    store = RawStore(job.root)
+    ledger = Ledger(ScratchStore(store, Path(job.scratch)) if job.scratch else store, job.source)
+    manners = Manners(source=job.source, ledger=ledger, proxy=job.proxy, user_agent=user_agent)
+    log_file = ledger.store.root / "logs" / f"{ledger.crawl.name}.log"
+    process = CrawlerProcess(settings_of(job.source, manners.user_agent, str(log_file), job.proxy))
     crawler = process.create_crawler(SiteSpider)
     watch = Watch(crawler, ledger)
-    process.crawl(crawler, manners=manners, limit=limit if isinstance(limit, int) else None)
+    process.crawl(crawler, manners=manners, limit=job.limit, dry=bool(job.scratch))
     process.start()
     watch.finish()
 

@@ -1,18 +1,18 @@
-"""A site as metadata: where its list is, how to read it, what it allows, and what a good crawl must yield."""
+"""A source as metadata: where its list is, how to read it, what it allows, and what a good crawl must yield.
 
-import tomllib
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+A source is a wiki (`WikiSource`) or a folder of pictures with a table of records (`FolderSource`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from pipeline.records import Resource, ResourceKind
 
-SOURCE_FOLDER = Path(__file__).parent.parent / "sources"
-MAX_SOURCE_BYTES = 65_536  # far beyond any real source: a longer file is a mistake
 _TITLE_SAFE = "/:;@$!*(),~-._"  # what MediaWiki itself leaves unescaped in a page's URL
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 Fetch = Literal["html", "api"]
+Form = Literal["paragraphs", "definitions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +32,12 @@ class ListRules:
     miniature: tuple[str, ...]
     name: tuple[str, ...]
     group: tuple[str, ...] = ()  # the column that names the family; without it a group is a number
-    page_prefix: str = ""  # how the title of the link to the describing page begins; empty: the name's own link
-    page_url: str  # address of a page, with {title}
+    ignored: tuple[str, ...] = ()  # further columns that are known, and not read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """Under which licence a site's texts or pictures stand; {title} and {url} in `attribution` are filled in."""
+    """Under which licence texts or pictures stand; {title} and {url} in `attribution` are filled in."""
 
     licence: str
     attribution: str
@@ -46,10 +45,41 @@ class Rights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Politeness:
-    """How a site is asked: one request at a time for each host, never faster than this."""
+class PageText(Rights):
+    """One language in which a wiki's creatures are described: which pages, and which section of them."""
 
-    delay: float  # seconds between two requests; robots.txt may ask for more
+    language: str
+    page_url: str  # address of a page, with {title}
+    page_prefix: str = ""  # how the title of the link to it begins in the list; empty: the name's own link
+    section: str  # heading of the section that describes the creature
+    form: Form = "paragraphs"  # definitions: a list of terms (games) with what each says
+    subpages: tuple[str, ...] = ()  # further pages with that section, by what follows the title, such as /Generation_1
+    category: str = ""  # holds all these pages: their change keys then come hundreds a call
+
+    def url(self, title: str) -> str:
+        """Return the address of the page `title`."""
+        return self.page_url.replace("{title}", quote(title.replace(" ", "_"), safe=_TITLE_SAFE))
+
+    def covers(self, url: str) -> bool:
+        """Say whether an address is of one of these pages."""
+        before, _, after = self.page_url.partition("{title}")
+        return url.startswith(before) and url.endswith(after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldText(Rights):
+    """One language in which a folder's records are described: which field says it; nested ones with a dot."""
+
+    language: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Politeness:
+    """How a site is asked: never faster than this; robots.txt may ask for more patience, never for less."""
+
+    delay: float  # seconds between two requests to one host
+    concurrency: int = 1  # requests under way at once for each host
     contact_required: bool = True  # a crawl must name whom to write to
     retries: int = 2
     backoff: float = 5.0  # seconds to wait after 429 or 503 that does not say how long
@@ -58,40 +88,34 @@ class Politeness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Sizes beyond which an answer is refused."""
+    """Sizes beyond which an answer is refused, and what one crawl may cost in all."""
 
     page_bytes: int = 8_388_608
     image_bytes: int = 8_388_608
     timeout: float = 60.0  # seconds for one answer
+    requests: int = 20_000  # of one crawl, robots.txt and change keys included
+    bytes: int = 4_294_967_296  # received by one crawl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assertions:
     """What a crawl must yield; anything less means that the site changed under us."""
 
-    min_listings: int
-    min_description_yield: float  # share of listings with a description, 0 to 1
+    min_listings: int  # rows of the list, in each language
+    min_description_yield: float  # share of the listings of each language that have a description, 0 to 1
+    min_miniature_yield: float = 0.9  # share of the listings that have a picture, 0 to 1
+    max_unparsed: float = 0.05  # share of the list's rows that may not be understood
     text_ratio: tuple[float, ...] = (0.5, 0.8)  # band of text over text and pixels, around the 2/3 aimed at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Everything the crawler and the parsers know about one site."""
+    """What every source says of itself."""
 
     name: str
     title: str
-    language: str  # of the descriptions
-    start: str  # address of the list
-    section: str  # heading of the section that describes the creature
-    fetch: Fetch = "html"  # descriptions as pages, or through the API
-    bundled: bool = False  # served by this project itself
-    page_hosts: tuple[str, ...]
-    image_hosts: tuple[str, ...]
-    api: tuple[Api, ...] = ()
-    list: ListRules
-    text: Rights
+    texts: tuple[Rights, ...]  # one for each language
     pictures: Rights
-    politeness: Politeness
     limits: Limits = Limits()
     assertions: Assertions
 
@@ -99,13 +123,36 @@ class Source:
         """Check what the types cannot say."""
         _check(self)
 
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """Return what may not be redistributed: texts, pictures, both or neither."""
+        texts = all(text.redistribution for text in self.texts)
+        return tuple(part for part, free in (("texts", texts), ("pictures", self.pictures.redistribution)) if not free)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WikiSource(Source):
+    """Everything the crawler and the parsers know about a MediaWiki, or about two that complete each other."""
+
+    start: tuple[str, ...]  # addresses of the list pages
+    fetch: Fetch = "api"  # how pages are asked where there is an API; the pages themselves are the fallback
+    bundled: bool = False  # served by this project itself
+    local: bool = False  # on this machine or network: private addresses are then no surprise
+    page_hosts: tuple[str, ...]
+    image_hosts: tuple[str, ...]
+    api: tuple[Api, ...] = ()
+    list: ListRules
+    texts: tuple[PageText, ...]
+    politeness: Politeness
+
+    def __post_init__(self) -> None:
+        """Check what the types cannot say."""
+        _check(self)
+        _check_wiki(self)
+
     def api_for(self, url: str) -> str:
         """Return the API that answers for the host of `url`, or an empty string."""
         return next((api.url for api in self.api if api.host == host_of(url)), "")
-
-    def page_url(self, title: str) -> str:
-        """Return the address of the page `title` on the describing site."""
-        return self.list.page_url.replace("{title}", quote(title.replace(" ", "_"), safe=_TITLE_SAFE))
 
     def allows(self, url: str, kind: ResourceKind) -> bool:
         """Say whether `url` is on a host that this source may ask for this kind of resource."""
@@ -115,8 +162,33 @@ class Source:
 
     def rights(self, resource: Resource) -> tuple[str, str]:
         """Return licence and attribution of a resource, with its title and address filled in."""
-        rights = self.pictures if resource.kind == "miniature" else self.text
+        texts = (text for text in self.texts if text.covers(resource.url))
+        rights = self.pictures if resource.kind == "miniature" else next(texts, self.texts[0])
         return rights.licence, rights.attribution.replace("{title}", resource.title).replace("{url}", resource.url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldNames:
+    """Which field of a record says what; an empty name means that there is none. Nested ones with a dot."""
+
+    id: str = "id"
+    name: str = "name"
+    image: str = "image"  # path of the picture, inside the folder
+    number: str = ""  # without it a record's place counts
+    form: str = ""
+    group: str = ""  # family: all that must stay in one split; without it each record is its own
+    licence: str = ""  # of a record, where it says so itself
+    attribution: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderSource(Source):
+    """A folder of pictures, with a table of records: one JSON object a line."""
+
+    folder: str  # its path; in a source file, from where that file lies
+    records: str = "records.jsonl"
+    texts: tuple[FieldText, ...]
+    fields: FieldNames = FieldNames()
 
 
 def host_of(url: str) -> str:
@@ -134,97 +206,37 @@ def host_of(url: str) -> str:
     return parts.netloc.lower().removesuffix(_DEFAULT_PORTS[parts.scheme])
 
 
-def known_sources() -> tuple[str, ...]:
-    """Return the names of the sources that come with the project."""
-    return tuple(sorted(path.stem for path in SOURCE_FOLDER.glob("*.toml")))
-
-
-def load_source(name_or_path: str | Path) -> Source:
-    """Return a source by its name in pipeline/sources/, or by the path of a .toml file.
-
-    Raises ValueError for an unknown name, an unreadable file, and unknown, missing or mistyped keys.
-
-    >>> load_source("sample").language
-    'en'
-    """
-    text = str(name_or_path)
-    by_path = text.endswith(".toml")
-    if not by_path and text not in known_sources():
-        raise ValueError(f"source {text!r} is not known: choose {', '.join(known_sources())}, or give a .toml file.")
-    path = Path(text) if by_path else SOURCE_FOLDER / f"{text}.toml"
-    if not path.is_file():
-        raise ValueError(f"source file {text!r} does not exist: check the path.")
-    if path.stat().st_size > MAX_SOURCE_BYTES:
-        raise ValueError(f"source file {text!r} is larger than {MAX_SOURCE_BYTES} bytes: it cannot be a source.")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"source file {text!r} is not TOML: {error}. Mend that line.") from error
-    return source_from_table(table, where=text)
-
-
-def source_from_table(table: dict[str, object], where: str) -> Source:
-    """Return the source that a parsed TOML (or JSON) table describes; `where` begins the messages of errors."""
-    built = _build(Source, table, where)
-    if not isinstance(built, Source):  # pragma: no cover - _build returns what it was asked for
-        raise TypeError(f"{where}: {type(built).__name__} is not a Source.")
-    return built
-
-
-def _build(cls: type, value: object, where: str) -> object:
-    """Make the dataclass `cls` from a table, each key checked against the field's type."""
-    if not isinstance(value, dict):
-        raise ValueError(f"{where} is {value!r}: it must be a table of keys.")  # noqa: TRY004 - one error for all of a file
-    known: dict[str, Field[object]] = {field.name: field for field in fields(cls)}
-    for key in sorted(set(value) - set(known)):
-        raise ValueError(f"{where} has an unknown key {key!r}: remove it, or use one of {', '.join(known)}.")
-    for key, field in known.items():
-        if key not in value and field.default is MISSING and field.default_factory is MISSING:
-            raise ValueError(f"{where} lacks the key {key!r}: add it.")
-    hints = get_type_hints(cls)
-    built: object = cls(**{key: _value(hints[key], item, f"{where}: {key}") for key, item in value.items()})
-    return built
-
-
-def _value(kind: Any, value: object, where: str) -> object:  # noqa: ANN401 - any annotation
-    """Return `value` as `kind`, or raise ValueError with the place and the value."""
-    if isinstance(kind, type) and is_dataclass(kind):
-        return _build(kind, value, where)
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list | tuple):
-            raise ValueError(f"{where} is {value!r}: it must be a list.")
-        return tuple(_value(get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise ValueError(f"{where} is {value!r}: choose one of {', '.join(map(repr, get_args(kind)))}.")
-        return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{where} is {value!r}: it must be of type {kind.__name__}.")
-    return value
-
-
 def _check(source: Source) -> None:
     where = f"source {source.name!r}"
     if not source.name or not source.name.replace("-", "").replace("_", "").isalnum() or not source.name.isascii():
         raise ValueError(f"{where}: a name is letters, digits and dashes, since it names a folder; choose another.")
-    if not source.allows(source.start, "list"):
-        raise ValueError(
-            f"{where}: start {source.start!r} is not on a page host; add {host_of(source.start)!r} to them."
-        )
-    if "{title}" not in source.list.page_url or not source.allows(source.page_url("x"), "description"):
-        raise ValueError(f"{where}: page_url {source.list.page_url!r} must hold {{title}} and be on a page host.")
-    if not source.list.table_class or not source.section:
-        raise ValueError(f"{where}: table_class and section must not be empty; say which table and section to read.")
-    if source.fetch == "api" and not source.api_for(source.page_url("x")):
-        raise ValueError(f"{where}: fetch is 'api', but no [[api]] answers for {source.list.page_url!r}; add one.")
-    polite, sizes, asserted = source.politeness, source.limits, source.assertions
-    if min(polite.delay, polite.retries, polite.backoff, polite.longest_wait) < 0:
-        raise ValueError(f"{where}: politeness has a negative number ({polite}); use 0 or more.")
-    if min(sizes.page_bytes, sizes.image_bytes, sizes.timeout) <= 0:
+    languages = [getattr(text, "language", "") for text in source.texts]
+    if not languages or len(set(languages)) < len(languages) or not all(map(str.isalnum, languages)):
+        raise ValueError(f"{where}: its texts are in {languages}; give one [[texts]] for each language, such as 'en'.")
+    sizes, asserted = source.limits, source.assertions
+    if min(sizes.page_bytes, sizes.image_bytes, sizes.timeout, sizes.requests, sizes.bytes) <= 0:
         raise ValueError(f"{where}: limits must be above 0, but are {sizes}.")
-    if asserted.min_listings < 0 or not 0 <= asserted.min_description_yield <= 1:
-        raise ValueError(f"{where}: assertions are {asserted}; min_description_yield lies between 0 and 1.")
+    shares = (asserted.min_description_yield, asserted.min_miniature_yield, asserted.max_unparsed)
+    if asserted.min_listings < 0 or not all(0 <= share <= 1 for share in shares):
+        raise ValueError(f"{where}: assertions are {asserted}; yields and shares lie between 0 and 1.")
     if len(asserted.text_ratio) != 2 or not 0 <= asserted.text_ratio[0] < asserted.text_ratio[1] <= 1:  # noqa: PLR2004
         raise ValueError(f"{where}: text_ratio is {asserted.text_ratio}; give two shares, low and high: [0.5, 0.8].")
+
+
+def _check_wiki(source: WikiSource) -> None:
+    where = f"source {source.name!r}"
+    if not source.start:
+        raise ValueError(f"{where}: start is empty; give the address of a list page.")
+    for url in source.start:
+        if not source.allows(url, "list"):
+            raise ValueError(f"{where}: start {url!r} is not on a page host; add {host_of(url)!r} to them.")
+    for text in source.texts:
+        if "{title}" not in text.page_url or not source.allows(text.url("x"), "description"):
+            raise ValueError(f"{where}: page_url {text.page_url!r} must hold {{title}} and be on a page host.")
+        if not text.section:
+            raise ValueError(f"{where}: the section of {text.language} must not be empty; say which one to read.")
+    if not source.list.table_class:
+        raise ValueError(f"{where}: table_class must not be empty; say which table to read.")
+    polite = source.politeness
+    if min(polite.delay, polite.retries, polite.backoff, polite.longest_wait) < 0 or polite.concurrency < 1:
+        raise ValueError(f"{where}: politeness has a number below its least ({polite}); use 0 or more, concurrency 1.")

@@ -1,6 +1,6 @@
-"""The spider: list, change keys, then the pages and pictures that changed. It only asks; pages.py reads."""
+"""The spider: lists, change keys, then the pages and pictures that changed. It only asks; pages.py reads."""
 
-import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
@@ -11,58 +11,74 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from twisted.python.failure import Failure
 
-from pipeline.crawl.changes import Wanted, file_title, key_calls, parse_url, read_keys
+from pipeline.crawl.answers import is_api_error, objection, revision_of
+from pipeline.crawl.changes import (
+    MAX_ROUNDS,
+    TITLES_A_CALL,
+    Wanted,
+    continued,
+    file_title,
+    generator_call,
+    key_calls,
+    parse_url,
+    read_keys,
+)
 from pipeline.crawl.ledger import Answer, Ledger
 from pipeline.crawl.pages import parse_list
-from pipeline.crawl.politeness import ROBOT, Manners, answer_of
-from pipeline.crawl.sources import Source
-from pipeline.records import Listing, Resource
+from pipeline.crawl.politeness import Manners, answer_of
+from pipeline.crawl.sources import WikiSource, host_of
+from pipeline.records import Listing, Resource, ResourceKind
 
-_PICTURES = (b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"\xff\xd8\xff", b"RIFF")
+_GONE = Answer(status=HTTPStatus.NOT_FOUND.value)
 
 
 class SiteSpider(Spider):
-    """Crawls one source into its ledger; each resource ends as one line, whatever happened to it."""
+    """Crawls one source into its ledger; each resource ends as one line, whatever happened to it.
+
+    A dry spider asks for robots.txt, lists and change keys, and counts what it would fetch.
+    """
 
     name = "site"
 
-    def __init__(self, manners: Manners, limit: int | None = None) -> None:
-        """Crawl what `manners` describes, at most the first `limit` listings."""
+    def __init__(self, manners: Manners, limit: int | None = None, *, dry: bool = False) -> None:
+        """Crawl what `manners` describes, at most the first `limit` rows of each list."""
         super().__init__()
         self.manners = manners
-        self.source: Source = manners.source
+        self.source: WikiSource = manners.source
         self.ledger: Ledger = manners.ledger
         self.limit = limit
+        self.dry = dry
         self.problem = ""  # why the crawl as a whole failed
-        self.total = 0  # resources the list asks for
+        self.planned: dict[tuple[str, str], Wanted] = {}  # what the lists ask for
+        self.would: Counter[tuple[str, str]] = Counter()  # host and kind -> requests that a dry spider did not make
+        self._rounds = 0  # continuations asked for
 
     async def start(self) -> AsyncIterator[Request]:
-        """Begin with the list, from the store when an interrupted crawl has it already."""
-        title = unquote(urlsplit(self.source.start).path.rsplit("/", 1)[-1]).replace("_", " ")
-        wanted = Wanted(kind="list", url=self.source.start, title=title)
-        there = self.ledger.finished(wanted)
-        listings, _ = self._read_list(there) if there is not None else ((), "")
-        if not listings:  # a stored list that cannot be read is asked for again: the site may have healed
-            yield self._ask(wanted)
-        for request in self._plan(listings):
+        """Begin with the lists, from the store when an interrupted crawl has them already."""
+        wanted = []
+        for url in self.source.start:
+            item = self._page("list", url, _title_at(url))
+            there = self.ledger.finished(item)
+            listings, _ = self._read_list(there) if there is not None else ((), "")
+            for request in self._plan(listings):
+                yield request
+            if not listings:  # a stored list that cannot be read is asked for again: the site may have healed
+                wanted.append(item)
+        for request in self._ask_keys(wanted):
             yield request
 
     def on_answer(self, response: Response) -> Iterator[Request]:
         """Write the line of one answer, and go on with what it leads to."""
         wanted: Wanted = response.meta["wanted"]
         answer = answer_of(response)
-        if wanted.ask and _objection(wanted, answer) and "error" not in _json(answer.body):
+        if wanted.ask and objection(wanted, answer) and not is_api_error(answer):
             yield self._ask(replace(wanted, ask=""))  # the API is not to be had: the page itself says the same
             return
         resource = self._receive(wanted, answer)
         if wanted.kind == "list" and resource is not None:
-            listings, reason = self._read_list(resource)
-            if reason:  # a failed line takes the kept one's place, so that the next run asks again
-                self.ledger.fail(wanted, answer, reason)
-                self.problem = f"the list {wanted.url} could not be read: {reason}."
-            yield from self._plan(listings)
+            yield from self._on_list(wanted, resource, answer)
         elif wanted.kind == "list":
-            self.problem = self.problem or f"the list {wanted.url} could not be read: it answered {response.status}."
+            self._fail_list(wanted, objection(wanted, answer))
         elif wanted.kind == "api":
             yield from self._compare(wanted, resource)
 
@@ -74,9 +90,14 @@ class SiteSpider(Spider):
         error = str(value) if isinstance(value, IgnoreRequest) else f"{type(value).__name__}: {value}"
         self.ledger.fail(wanted, Answer(status=0, robots=str(request.meta.get("robots", ""))), error[:300])
         if wanted.kind == "list":
-            self.problem = f"the list {wanted.url} could not be fetched: {error[:300]}"
+            self._fail_list(wanted, error[:300])
         elif wanted.kind == "api":
             yield from self._compare(wanted, None)
+
+    def _page(self, kind: ResourceKind, url: str, title: str, *, optional: bool = False) -> Wanted:
+        """Return a page as wanted: through the API where there is one and the source says so."""
+        api = self.source.api_for(url) if self.source.fetch == "api" else ""
+        return Wanted(kind=kind, url=url, title=title, ask=parse_url(api, title) if api else "", optional=optional)
 
     def _ask(self, wanted: Wanted) -> Request:
         """Return the request for a resource; conditional when the last crawl has it and no change key spoke."""
@@ -100,16 +121,30 @@ class SiteSpider(Spider):
         if answer.status == HTTPStatus.NOT_MODIFIED and known is not None:
             self.ledger.carry(known, asked=True)
             return known
-        error = _objection(wanted, answer)
-        if error:
+        error = objection(wanted, answer)
+        if error and wanted.optional and answer.status == HTTPStatus.NOT_FOUND:
+            self.ledger.absent(wanted, answer)
+        elif error:
             self.ledger.fail(wanted, answer, error)
+        if error:
             return None
-        return self.ledger.keep(replace(wanted, revision=wanted.revision or _revision(wanted, answer)), answer)
+        return self.ledger.keep(replace(wanted, revision=wanted.revision or revision_of(wanted, answer)), answer)
+
+    def _on_list(self, wanted: Wanted, resource: Resource, answer: Answer) -> Iterator[Request]:
+        """Plan what a list asks for."""
+        listings, reason = self._read_list(resource)
+        if reason:  # a failed line takes the kept one's place, so that the next run asks again
+            self.ledger.fail(wanted, answer, reason)
+            self._fail_list(wanted, reason)
+        yield from self._plan(listings)
+
+    def _fail_list(self, wanted: Wanted, reason: str) -> None:
+        self.problem = self.problem or f"the list {wanted.url} could not be read: {reason}."
 
     def _read_list(self, resource: Resource) -> tuple[tuple[Listing, ...], str]:
         """Return the listings of the list, or none and the reason."""
         try:
-            page = parse_list(self.ledger.store.get(resource.sha256), self.source.start, self.source)
+            page = parse_list(self.ledger.store.get(resource.sha256), resource.url, self.source)
         except ValueError as error:
             return (), str(error).removesuffix(".")
         for row in page.unparsed:
@@ -122,127 +157,108 @@ class SiteSpider(Spider):
 
     def _plan(self, listings: tuple[Listing, ...]) -> Iterator[Request]:
         """Yield what `listings` lead to: calls for change keys where there is an API, else all at once."""
-        wanted: dict[tuple[str, str], Wanted] = {}
-        for listing in listings[: self.limit]:
-            for item in self._wanted(listing.page_title, listing.page_url, listing.miniature_url):
-                wanted[item.kind, item.url] = item
-        self.total = len(wanted)
-        left = [item for item in wanted.values() if self.ledger.finished(item) is None]
-        self.ledger.count(resumed=len(wanted) - len(left))
+        rows = list(dict.fromkeys(_row_of(listing) for listing in listings))
+        within = set(rows[: self.limit])
+        new: dict[tuple[str, str], Wanted] = {}
+        for listing in listings:
+            if _row_of(listing) in within:
+                new |= {(item.kind, item.url): item for item in self._wanted(listing)}
+        new = {key: item for key, item in new.items() if key not in self.planned}
+        self.planned |= new
+        left = [item for item in new.values() if self.ledger.finished(item) is None]
+        self.ledger.count(resumed=len(new) - len(left))
         for kind in ("description", "miniature"):
             yield from self._ask_keys([item for item in left if item.kind == kind])
 
-    def _wanted(self, title: str, page_url: str, miniature_url: str) -> Iterator[Wanted]:
-        api = self.source.api_for(page_url) if self.source.fetch == "api" else ""
-        yield Wanted(kind="description", url=page_url, title=title, ask=parse_url(api, title) if api else "")
-        yield Wanted(kind="miniature", url=miniature_url, title=file_title(miniature_url))
+    def _wanted(self, listing: Listing) -> Iterator[Wanted]:
+        for place, page in enumerate(listing.pages):
+            yield self._page("description", page.url, page.title, optional=place > 0)
+        yield Wanted(kind="miniature", url=listing.miniature_url, title=file_title(listing.miniature_url))
 
     def _ask_keys(self, wanted: list[Wanted]) -> Iterator[Request]:
         """Yield calls for the change keys of `wanted`; those without an API are asked for at once."""
-        by_api: dict[str, list[Wanted]] = {}
+        groups: dict[tuple[str, str, str], list[Wanted]] = {}
         for item in wanted:
-            api = self.source.api_for(item.url) if "|" not in item.title else ""  # the API's own separator
-            by_api.setdefault(api, []).append(item)
-        for api, items in by_api.items():
+            groups.setdefault((self.source.api_for(item.url), *self._found_by(item)), []).append(item)
+        for (api, generator, title), items in groups.items():
             if not api:
-                yield from map(self._ask, items)
-                continue
-            for call in key_calls(api, items):
-                there = self.ledger.finished(call)
-                yield from self._compare(call, there) if there is not None else [self._ask(call)]
+                yield from self._fetch(items)
+            elif generator and len(items) > TITLES_A_CALL:
+                yield from self._call(generator_call(api, generator, title, items))
+            else:
+                for call in key_calls(api, items):
+                    yield from self._call(call)
 
-    def _compare(self, call: Wanted, answer: Resource | None) -> Iterable[Request]:
-        """Carry over what has the change key it had, record what is gone, and ask for the rest."""
-        keys: dict[str, str] = {}
+    def _found_by(self, item: Wanted) -> tuple[str, str]:
+        """Return generator and title by which the wiki itself finds many resources like this one; else empty texts."""
+        if item.kind == "miniature":
+            host = host_of(item.url)
+            return next((("images", _title_at(url)) for url in self.source.start if host_of(url) == host), ("", ""))
+        text = next((text for text in self.source.texts if text.category and text.covers(item.url)), None)
+        return ("categorymembers", text.category) if text and item.kind == "description" else ("", "")
+
+    def _call(self, call: Wanted) -> Iterator[Request]:
+        """Ask for change keys, or take the answer that an interrupted crawl has kept."""
+        there = self.ledger.finished(call)
+        if there is None:
+            yield self._ask(call)
+        else:
+            yield from self._compare(call, there)
+
+    def _compare(self, call: Wanted, answer: Resource | None) -> Iterator[Request]:
+        """Settle what the answer speaks of, and ask further for the rest."""
+        found: dict[str, str] = {}
+        more: tuple[tuple[str, str], ...] = ()
         if answer is not None:
             try:
                 keys = read_keys(self.ledger.store.get(answer.sha256), call.parts)
             except ValueError as error:
                 self.logger.warning("no change keys, so all are asked for: %s", error)
-        for item in call.parts:
-            key, known = keys.get(item.title), self.ledger.known(item)
-            if key == "" and item.kind == "description":
-                gone = Answer(status=HTTPStatus.NOT_FOUND.value)
-                self.ledger.fail(item, gone, f"the wiki has no page {item.title!r}")
-            elif key and known is not None and known.revision == key:
-                self.ledger.carry(known, asked=False)
             else:
-                yield self._ask(replace(item, revision=key or ""))
+                found, more = keys.found, keys.more
+        left = tuple(item for item in call.parts if item.title not in found)
+        for item in call.parts:
+            if item.title in found:
+                yield from self._settle(item, found[item.title])
+        if left and more and more != call.more and self._rounds < MAX_ROUNDS:
+            self._rounds += 1
+            yield from self._call(replace(continued(call, more), parts=left))
+        elif call.generator and answer is not None:  # not on that page, not in that category: ask by their titles
+            for next_call in key_calls(call.url.partition("?")[0], left):
+                yield from self._call(next_call)
+        else:
+            yield from self._fetch(left)
+
+    def _settle(self, item: Wanted, key: str) -> Iterator[Request]:
+        """Carry over what has the change key it had, record what is gone, and fetch the rest."""
+        known = self.ledger.known(item)
+        if key and known is not None and known.revision == key:
+            self.ledger.carry(known, asked=False)
+            if item.kind == "list":
+                yield from self._on_list(item, known, _GONE)
+        elif key or item.kind == "miniature":  # a file may lie in a repository that the wiki shares
+            yield from self._fetch([replace(item, revision=key)])
+        elif item.optional:
+            self.ledger.absent(item, _GONE)
+        else:
+            self.ledger.fail(item, _GONE, f"the wiki has no page {item.title!r}")
+            if item.kind == "list":
+                self._fail_list(item, f"the wiki has no page {item.title!r}")
+
+    def _fetch(self, wanted: Iterable[Wanted]) -> Iterator[Request]:
+        """Ask for the bodies themselves; a dry spider asks for lists only, and counts the others."""
+        for item in wanted:
+            if self.dry and item.kind != "list":
+                self.would[host_of(item.ask or item.url), item.kind] += 1
+            else:
+                yield self._ask(item)
 
 
-def _objection(wanted: Wanted, answer: Answer) -> str:
-    """Say why an answer's body is not what was wanted; empty when it is."""
-    if answer.status != HTTPStatus.OK:
-        known = answer.status in set(HTTPStatus)
-        return f"answered {answer.status} {HTTPStatus(answer.status).phrase if known else ''}".rstrip()
-    if not answer.body:
-        return "answered with an empty body"
-    if wanted.kind == "miniature" and not answer.body.startswith(_PICTURES):
-        return f"answered {answer.content_type or 'something'}, not a picture (it begins with {answer.body[:8]!r})"
-    if wanted.kind == "description" and wanted.ask:
-        table = _json(answer.body)
-        if "parse" not in table:
-            return f"the API gave no page: {str(table.get('error', answer.body[:80]))[:200]}"
-    return ""
+def _row_of(listing: Listing) -> str:
+    """Return what the languages of one row share: a key without its language."""
+    return listing.key.partition(".")[0]
 
 
-def _revision(wanted: Wanted, answer: Answer) -> str:
-    """Return the revision that an API's page names itself."""
-    parse = _json(answer.body).get("parse") if wanted.kind == "description" and wanted.ask else None
-    return str(parse.get("revid", "")) if isinstance(parse, dict) else ""
-
-
-def _json(body: bytes) -> dict[str, object]:
-    try:
-        table = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return table if isinstance(table, dict) else {}
-
-
-_OFF = (
-    "offsite.OffsiteMiddleware",
-    "robotstxt.RobotsTxtMiddleware",
-    "retry.RetryMiddleware",
-    "redirect.MetaRefreshMiddleware",
-)
-_POLITE = "pipeline.crawl.politeness"
-_CAREFUL: dict[str, object] = {
-    "ROBOTSTXT_OBEY": True,
-    "ROBOTSTXT_USER_AGENT": ROBOT,
-    "CONCURRENT_REQUESTS": 4,  # over all hosts
-    "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-    "DOWNLOAD_DELAY_JITTER": 0.0,
-    "AUTOTHROTTLE_ENABLED": True,
-    "DOWNLOAD_WARNSIZE": 0,
-    "DOWNLOAD_VERIFY_CERTIFICATES": True,
-    "DOWNLOAD_HANDLERS": dict.fromkeys(("data", "file", "ftp", "s3")),
-    "DOWNLOADER_MIDDLEWARES": dict.fromkeys(f"scrapy.downloadermiddlewares.{name}" for name in _OFF)
-    | {f"{_POLITE}.Gate": 50, f"{_POLITE}.PoliteRobots": 100, f"{_POLITE}.PoliteRetry": 550, f"{_POLITE}.Wall": 555},
-    "SPIDER_MIDDLEWARES": {"scrapy.spidermiddlewares.referer.RefererMiddleware": None},
-    "EXTENSIONS": {"scrapy.extensions.throttle.AutoThrottle": None, f"{_POLITE}.Pace": 0},
-    "REDIRECT_MAX_TIMES": 5,
-    "HTTPERROR_ALLOW_ALL": True,  # an error is a line in the ledger, not silence
-    "URLLENGTH_LIMIT": 0,  # fifty titles make a long address
-    "COOKIES_ENABLED": False,
-    "TELNETCONSOLE_ENABLED": False,
-    "REMOTE_CONTROL_ENABLED": False,
-    "DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter",
-    "SCHEDULER_MEMORY_QUEUE": "scrapy.squeues.FifoMemoryQueue",
-    "LOG_LEVEL": "INFO",
-}
-
-
-def settings_of(source: Source, user_agent: str, log_file: str) -> dict[str, object]:
-    """Return Scrapy's settings for a source: careful where Scrapy's defaults are not."""
-    polite, limits = source.politeness, source.limits
-    return _CAREFUL | {
-        "USER_AGENT": user_agent,
-        "DOWNLOAD_DELAY": polite.delay,
-        "AUTOTHROTTLE_START_DELAY": polite.delay,
-        "AUTOTHROTTLE_MAX_DELAY": max(60.0, polite.longest_wait),
-        "DOWNLOAD_TIMEOUT": limits.timeout,
-        "DOWNLOAD_MAXSIZE": max(limits.page_bytes, limits.image_bytes),
-        "RETRY_TIMES": polite.retries,
-        "LOG_FILE": log_file,
-    }
+def _title_at(url: str) -> str:
+    """Return the title of the page at an address: its last part."""
+    return unquote(urlsplit(url).path.rsplit("/", 1)[-1]).replace("_", " ")

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from pipeline.crawl.ledger import Ledger
 from pipeline.crawl.raw import CrawlReport
+from pipeline.crawl.spiders import SiteSpider
 
 TELL_EVERY = 0.1  # seconds between two lines about progress
 
@@ -45,7 +46,22 @@ class Watch:
         else:
             self.ledger.crawl.finish()
         self._progress(report)
-        tell({"report": asdict(report), "problem": problem})
+        tell({"report": asdict(report), "problem": problem, "hosts": self._hosts()})
+
+    def _hosts(self) -> list[dict[str, object]]:
+        """Return what a dry spider would have asked each host for, and at which pace."""
+        spider = self.crawler.spider
+        if not isinstance(spider, SiteSpider):
+            return []
+        return [
+            {
+                "host": host,
+                "pages": spider.would[host, "description"],
+                "pictures": spider.would[host, "miniature"],
+                "delay": spider.manners.delays.get(host, spider.source.politeness.delay),
+            }
+            for host in dict.fromkeys(host for host, _ in spider.would)
+        ]
 
     def _opened(self) -> None:
         self.problem = ""
@@ -63,11 +79,11 @@ class Watch:
 
     def _progress(self, report: CrawlReport) -> None:
         self._told = time.monotonic()
-        done = report.fetched + report.not_modified + report.carried + report.resumed + report.failed
-        total = int(getattr(self.crawler.spider, "total", 0))
-        tell(
-            {"done": max(done - 1, 0), "total": total, "failed": report.failed}
-        )  # the list itself is not among the total
+        spider = self.crawler.spider
+        planned, lists = (len(spider.planned), len(spider.source.start)) if isinstance(spider, SiteSpider) else (0, 0)
+        done = report.fetched + report.not_modified + report.carried + report.resumed + report.failed + report.absent
+        shown = max(done - lists, 0)  # the lists themselves are not among what they ask for
+        tell({"done": shown, "total": planned, "failed": report.failed})
 
 
 def tell(news: dict[str, object]) -> None:

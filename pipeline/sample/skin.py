@@ -3,7 +3,7 @@
 from html import escape
 from itertools import groupby
 
-from pipeline.sample.state import HOST, LIST_TITLE, Creature, SampleWiki, page_path
+from pipeline.sample.state import CATEGORY_TITLE, HOST, LIST_TITLE, Creature, SampleWiki, page_path
 
 STYLE = """
 :root { color-scheme: light; --ink: #2b2440; --paper: #fbf6ea; --line: #d9cdb4; --accent: #7a3b69; }
@@ -72,14 +72,26 @@ def front_page(wiki: SampleWiki) -> bytes:
 
 
 def list_page(wiki: SampleWiki) -> bytes:
-    """Return the list: a table of contents as decoy, then the table of creatures with forms as further rows."""
+    """Return the page of the list."""
+    return frame(LIST_TITLE, list_article(wiki), page_path(LIST_TITLE))
+
+
+def category_page(wiki: SampleWiki) -> bytes:
+    """Return the page of the category that all articles about creatures are in."""
+    links = "\n".join(f'<li><a href="{page_path(title)}">{escape(title)}</a></li>' for title in wiki.members())
+    inside = f'<div id="mw-pages"><p>All creatures of the bestiary, by name.</p>\n<ul>\n{links}\n</ul></div>'
+    return frame(CATEGORY_TITLE, inside, page_path(CATEGORY_TITLE))
+
+
+def list_article(wiki: SampleWiki) -> str:
+    """Return the inside of the list: a summary as decoy, then the table of creatures with forms as further rows."""
     rows = []
     for number, forms in groupby(wiki.creatures.values(), key=lambda creature: creature.number):
         members = list(forms)
         first = f'<td rowspan="{len(members)}">{number:04d}</td>'
         rows += [_row(creature, first if place == 0 else "") for place, creature in enumerate(members)]
     body = "\n".join(rows)
-    inside = f"""<p>This page lists all creatures of the bestiary, by number.</p>
+    return f"""<p>This page lists all creatures of the bestiary, by number.</p>
 <table class="tableaustandard"><tbody><tr><td>Summary</td><td><a href="#Creatures">Creatures</a></td>
 <td>{len(wiki.creatures)}</td></tr></tbody></table>
 <h2><span class="mw-headline" id="Creatures">Creatures</span></h2>
@@ -87,7 +99,6 @@ def list_page(wiki: SampleWiki) -> bytes:
 <tr><th>Number</th><th>Miniature</th><th>Name</th><th>English name</th><th>Family</th><th>Stage</th></tr>
 {body}
 </tbody></table></div>"""
-    return frame(LIST_TITLE, inside, page_path(LIST_TITLE))
 
 
 def _row(creature: Creature, first: str) -> str:
@@ -109,8 +120,8 @@ def article(wiki: SampleWiki, creature: Creature) -> str:
     paragraphs = [part.strip() for part in creature.text.split("\n\n") if part.strip()]
     biology = _biology(creature, paragraphs, old=old)
     name = escape(creature.name + (f" ({creature.form})" if creature.form else ""))
-    others = [c for c in wiki.creatures.values() if c.family == creature.family and c.id != creature.id]
-    links = ", ".join(f'<a href="{page_path(c.title)}">{escape(c.title)}</a>' for c in others) or "none that is known"
+    others = wiki.relatives.get(creature.id, ())
+    links = ", ".join(f'<a href="{page_path(t)}">{escape(t)}</a>' for t in others) or "none that is known"
     return f"""<table class="tableaustandard fiche"><tbody>
 <tr><th colspan="2">{name}</th></tr>
 <tr><td colspan="2"><img alt="{name}" src="{escape(creature.image_path)}" width="192" height="192"></td></tr>

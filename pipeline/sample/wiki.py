@@ -14,8 +14,10 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pipeline.sample.api import answer
-from pipeline.sample.skin import STYLE, article, frame, front_page, list_page
+from pipeline.sample.load import load_wiki, sample_folder
+from pipeline.sample.skin import STYLE, article, category_page, frame, front_page, list_page
 from pipeline.sample.state import (
+    CATEGORY_TITLE,
     EPOCH,
     HOST,
     LIST_TITLE,
@@ -23,9 +25,7 @@ from pipeline.sample.state import (
     Fault,
     SampleWiki,
     http_date,
-    load_wiki,
     page_path,
-    sample_folder,
 )
 
 __all__ = [
@@ -78,22 +78,41 @@ def reply(wiki: SampleWiki, target: str) -> Reply:
         body = f"User-agent: *\nCrawl-delay: {wiki.crawl_delay:g}\n{rules}"
         return Reply(HTTPStatus.OK, body.encode(), "text/plain", EPOCH)
     if path in ("/api.php", "/w/api.php"):
-        query = {name: values[-1] for name, values in parse_qs(parts.query, max_num_fields=50).items()}
-        return Reply(HTTPStatus.OK, json.dumps(answer(wiki, query), ensure_ascii=False).encode(), _JSON)
+        return _api(wiki, parts.query)
     return _static(wiki, path)
 
 
+def _api(wiki: SampleWiki, query: str) -> Reply:
+    """Return the API's answer; as on a real wiki, even its mistakes are 200, and a header names them."""
+    given = answer(wiki, {name: values[-1] for name, values in parse_qs(query, max_num_fields=50).items()})
+    error = given.get("error")
+    headers: tuple[tuple[str, str], ...] = ()
+    if isinstance(error, dict):
+        headers = (("MediaWiki-API-Error", str(error["code"])),)
+        headers += (("Retry-After", "1"),) if error["code"] == "maxlag" else ()
+    return Reply(HTTPStatus.OK, json.dumps(given, ensure_ascii=False).encode(), _JSON, None, headers)
+
+
 def _static(wiki: SampleWiki, path: str) -> Reply:
-    if path == "/":
-        return Reply(HTTPStatus.OK, front_page(wiki), _HTML, EPOCH)
-    if path == "/style.css":
-        return Reply(HTTPStatus.OK, STYLE.encode(), "text/css", EPOCH)
-    if unquote(path) == page_path(LIST_TITLE):
-        return Reply(HTTPStatus.OK, list_page(wiki), _HTML, wiki.revisions[LIST_TITLE].time)
+    match unquote(path):
+        case "/":
+            return Reply(HTTPStatus.OK, front_page(wiki), _HTML, EPOCH)
+        case "/style.css":
+            return Reply(HTTPStatus.OK, STYLE.encode(), "text/css", EPOCH)
+        case name if name == page_path(LIST_TITLE):
+            return Reply(HTTPStatus.OK, list_page(wiki), _HTML, wiki.revisions[LIST_TITLE].time)
+        case name if name == page_path(CATEGORY_TITLE):
+            return Reply(HTTPStatus.OK, category_page(wiki))
+        case _:
+            return _page(wiki, path)
+
+
+def _page(wiki: SampleWiki, path: str) -> Reply:
+    """Return a picture or an article; a redirect shows its target, as on a real wiki."""
     picture = wiki.picture(path)
     if picture is not None:
         return Reply(HTTPStatus.OK, wiki.images[picture.image], "image/png", wiki.revisions[path].time)
-    title = unquote(path.removeprefix("/wiki/")).replace("_", " ")
+    title = wiki.target(unquote(path.removeprefix("/wiki/")).replace("_", " "))
     creature = wiki.page(title) if path.startswith("/wiki/") else None
     if creature is None or title not in wiki.revisions:
         body = frame("Nothing here", "<p>The bestiary has no such page.</p>", path if path.isascii() else "/")

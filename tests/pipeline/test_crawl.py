@@ -17,13 +17,13 @@ from pipeline.crawl.pages import parse_list
 from pipeline.crawl.progress import Progress
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.run import CrawlError, check_request, crawl
-from pipeline.crawl.sources import load_source
+from pipeline.crawl.source_files import wiki_source
 from pipeline.records import Resource
 from pipeline.sample.state import LIST_TITLE, page_path
 from pipeline.sample.wiki import HOST, Fault, Served, serve_wiki
 from tests.wikis import asked, bodies, line, page, picture, png, small_wiki
 
-SOURCE = load_source("sample")
+SOURCE = wiki_source("sample")
 IMPATIENT = replace(SOURCE, politeness=replace(SOURCE.politeness, retries=0))
 
 
@@ -42,24 +42,24 @@ def test_a_second_crawl_fetches_nothing_and_an_edit_exactly_what_changed(served:
     first = crawl(SOURCE, store, proxy=served.url)
     assert first.report is not None
     assert (first.report.fetched, first.report.failed, first.report.listings, first.report.unparsed) == (13, 0, 6, 0)
-    assert len(asked(served)) == first.report.requests == 16
-    listing = parse_list(store.get(line(first, page_path(LIST_TITLE)).sha256), SOURCE.start, SOURCE).listings[3]
-    description = first.by_url("description")[listing.page_url]
+    assert len(asked(served)) == first.report.requests == 17
+    listing = parse_list(store.get(line(first, page_path(LIST_TITLE)).sha256), SOURCE.start[0], SOURCE).listings[3]
+    description = first.by_url("description")[listing.pages[0].url]
     assert (description.revision, description.time) == ("1004", "2026-01-01T13:00:00Z")
     assert description.robots == f"allowed: rules of {HOST}/robots.txt"
     assert store.get(first.by_url("miniature")[listing.miniature_url].sha256) == served.wiki.images["3Frost.png"]
 
     second = crawl(SOURCE, store, proxy=served.url)
     assert second.report is not None
-    assert (second.report.fetched, second.report.not_modified, second.report.carried) == (0, 1, 12)
-    assert Counter(asked(served)) == {"/robots.txt": 1, page_path(LIST_TITLE): 1, "/w/api.php": 2}
+    assert (second.report.fetched, second.report.not_modified, second.report.carried) == (0, 0, 13)
+    assert Counter(asked(served)) == {"/robots.txt": 1, "/w/api.php": 3}
     assert set(second.resources) == set(first.resources)
     assert second.name > first.name
 
     served.wiki.replace_text("c2", "It has moved.")
     served.wiki.replace_image("c4", png(200))
     third = crawl(SOURCE, store, proxy=served.url)
-    assert sorted(set(asked(served)) - {"/robots.txt", page_path(LIST_TITLE), "/w/api.php"}) == [picture(4), page(2)]
+    assert sorted(set(asked(served)) - {"/robots.txt", "/w/api.php"}) == [picture(4), page(2)]
     changed = {key for key, sha256 in bodies(third).items() if bodies(first)[key] != sha256}
     assert changed == {("description", HOST + page(2)), ("miniature", HOST + picture(4))}
     assert store.get(line(third, picture(4)).sha256) == png(200)
@@ -116,10 +116,10 @@ def test_what_cannot_be_asked_is_refused_before_anything_starts(
 
 def test_a_site_of_others_is_not_asked_without_a_contact(store: RawStore) -> None:
     with pytest.raises(ValueError, match="--contact"):
-        crawl(load_source("pokepedia"), store)
+        crawl(wiki_source("pokepedia"), store)
     with pytest.raises(ValueError, match="--contact"):
-        check_request(load_source("pokepedia"), None, None, None)
-    check_request(load_source("pokepedia"), 1, "http://127.0.0.1:8080", "me@example.org")
+        check_request(wiki_source("pokepedia"), None, None, None)
+    check_request(wiki_source("pokepedia"), 1, "http://127.0.0.1:8080", "me@example.org")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_list_that_could_not_be_read_is_asked_again(
 def test_a_bad_list_left_by_a_kill_is_asked_again_at_once(served: Served, store: RawStore) -> None:
     under_way = store.open_crawl()
     body = store.put(b"<p>Back in an hour.</p>")
-    under_way.append(Resource(url=SOURCE.start, kind="list", status=200, sha256=body))
+    under_way.append(Resource(url=SOURCE.start[0], kind="list", status=200, sha256=body))
     under_way.close()
     healed = crawl(SOURCE, store, proxy=served.url, limit=1)
     assert line(healed, page_path(LIST_TITLE)).sha256 != body
@@ -201,8 +201,8 @@ def test_the_child_ends_with_its_parent_even_when_that_is_killed(served: Served,
     code = (
         "import sys; from pathlib import Path\n"
         "from pipeline.crawl.run import crawl; from pipeline.crawl.raw import RawStore\n"
-        "from pipeline.crawl.sources import load_source\n"
-        "crawl(load_source('sample'), RawStore(Path(sys.argv[1])), proxy=sys.argv[2])"
+        "from pipeline.crawl.source_files import wiki_source\n"
+        "crawl(wiki_source('sample'), RawStore(Path(sys.argv[1])), proxy=sys.argv[2])"
     )
     root = Path(__file__).parent.parent.parent
     parent = subprocess.Popen([sys.executable, "-c", code, str(store.root), served.url], cwd=root)

@@ -19,7 +19,7 @@ import pytest
 from pipeline.crawl.pages import parse_description, parse_list
 from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.run import crawl
-from pipeline.crawl.sources import Source, load_source, source_from_table
+from pipeline.crawl.source_files import source_from_table, wiki_source
 from pipeline.records import Description
 
 TOOL = Path(
@@ -46,7 +46,7 @@ class Wiki:
         )
 
     def source(self) -> Source:
-        text = json.dumps(asdict(load_source("mediawiki-local")))
+        text = json.dumps(asdict(wiki_source("mediawiki-local")))
         text = text.replace("127.0.0.1:8098", f"127.0.0.1:{self.ports[0]}")
         return source_from_table(json.loads(text.replace("127.0.0.1:8099", f"127.0.0.1:{self.ports[1]}")), where="test")
 

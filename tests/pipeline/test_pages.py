@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.crawl.markup import grid, markup, text_of
-from pipeline.crawl.pages import MissingDescription, parse_description, parse_list, slug
-from pipeline.crawl.sources import load_source
+from pipeline.crawl.names import slug
+from pipeline.crawl.pages import parse_description, parse_list
+from pipeline.crawl.readings import MissingDescription
+from pipeline.crawl.source_files import wiki_source
 from pipeline.records import Description
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "pages"
-SOURCE = load_source("mediawiki-local")
-LIST_URL = SOURCE.start
+SOURCE = wiki_source("mediawiki-local")
+LIST_URL = SOURCE.start[0]
 
 
 def golden(case: str) -> tuple[bytes, dict[str, list[object]]]:
@@ -28,7 +30,11 @@ def golden(case: str) -> tuple[bytes, dict[str, list[object]]]:
 def test_a_list_page_gives_the_listings_and_troubles_that_are_written_down(case: str) -> None:
     body, expected = golden(case)
     page = parse_list(body, LIST_URL, SOURCE)
-    found = [{key: value for key, value in asdict(item).items() if key != "list_url"} for item in page.listings]
+    found = [
+        {key: value for key, value in asdict(item).items() if key != "list_url"}
+        | {"pages": [[p.title, p.url] for p in item.pages]}
+        for item in page.listings
+    ]
     assert found == expected["listings"]
     assert [[row.where, row.reason] for row in page.unparsed] == expected["unparsed"]
 
@@ -36,7 +42,7 @@ def test_a_list_page_gives_the_listings_and_troubles_that_are_written_down(case:
 @pytest.mark.parametrize("case", ["biology-old", "biology-new", "biology-api"])
 def test_a_description_is_the_same_in_each_heading_dom_and_through_the_api(case: str) -> None:
     body, expected = golden(case)
-    found = parse_description(body, "Fernling (Creature)", SOURCE)
+    found = parse_description(body, "Fernling (Creature)", "en", SOURCE)
     assert isinstance(found, Description)
     assert (found.title, found.language) == ("Fernling (Creature)", "en")
     assert list(found.paragraphs) == expected["paragraphs"]
@@ -44,12 +50,12 @@ def test_a_description_is_the_same_in_each_heading_dom_and_through_the_api(case:
 
 def test_a_page_without_the_section_says_which_sections_it_has() -> None:
     body, expected = golden("biology-missing")
-    assert parse_description(body, "x", SOURCE) == MissingDescription(title="x", reason=str(expected["reason"]))
+    assert parse_description(body, "x", "en", SOURCE) == MissingDescription(title="x", reason=str(expected["reason"]))
 
 
 def test_an_empty_section_is_missing_rather_than_an_empty_description() -> None:
     body = b"<h2 id='Biology'>Biology</h2><p> </p><h2>Other</h2><p>Text</p>"
-    found = parse_description(body, "x", SOURCE)
+    found = parse_description(body, "x", "en", SOURCE)
     assert isinstance(found, MissingDescription)
     assert "no paragraph" in found.reason
 
@@ -70,7 +76,7 @@ def test_an_empty_section_is_missing_rather_than_an_empty_description() -> None:
     ids=["empty", "png", "nul", "words", "api-error", "api-empty", "half-json", "challenge", "huge"],
 )
 def test_what_is_no_page_is_refused_with_its_reason(body: bytes, reason: str) -> None:
-    found = parse_description(body, "x", SOURCE)
+    found = parse_description(body, "x", "en", SOURCE)
     assert isinstance(found, MissingDescription)
     assert reason in found.reason
     with pytest.raises(ValueError, match=reason):
@@ -83,11 +89,13 @@ def test_a_list_without_its_table_says_so() -> None:
     assert "no table has the classes" in page.unparsed[0].reason
 
 
-def test_moved_columns_are_found_by_their_headings() -> None:
+def test_moved_columns_are_found_by_their_headings_and_unknown_ones_are_told() -> None:
     body, _ = golden("list-empty-cell")
     rows = body.decode().replace("<th>Numéro</th>", "<th>Rang</th><th>Numéro</th>")
     moved = rows.replace("<tr><td>", "<tr><td>7</td><td>").encode()
-    assert parse_list(moved, LIST_URL, SOURCE) == parse_list(body, LIST_URL, SOURCE)
+    there, before = parse_list(moved, LIST_URL, SOURCE), parse_list(body, LIST_URL, SOURCE)
+    assert (there.listings, there.unparsed) == (before.listings, before.unparsed)
+    assert (there.unknown_columns, before.unknown_columns) == (("Rang",), ())
 
 
 def test_a_family_column_makes_the_group() -> None:
@@ -113,7 +121,7 @@ def test_a_table_that_grows_without_end_is_refused() -> None:
 
 @given(st.binary(max_size=2000))
 def test_no_bytes_make_the_parsers_fail_otherwise_than_by_saying_so(body: bytes) -> None:
-    assert isinstance(parse_description(body, "x", SOURCE), Description | MissingDescription)
+    assert isinstance(parse_description(body, "x", "en", SOURCE), Description | MissingDescription)
     try:
         parse_list(body, LIST_URL, SOURCE)
     except ValueError as error:
@@ -130,6 +138,6 @@ def test_a_slug_is_never_empty_and_is_its_own_slug(text: str) -> None:
 def test_paragraphs_come_back_as_they_were_written(paragraphs: list[str]) -> None:
     escaped = [text.replace("&", "&amp;").replace("<", "&lt;") for text in paragraphs]
     body = "<h2 id='Biology'>B</h2>" + "".join(f"<p>{text}</p>" for text in escaped) + "<h2>Next</h2><p>no</p>"
-    found = parse_description(body.encode(), "x", SOURCE)
+    found = parse_description(body.encode(), "x", "en", SOURCE)
     assert isinstance(found, Description)
     assert list(found.paragraphs) == [" ".join(text.split()) for text in paragraphs]

@@ -1,21 +1,22 @@
 """The bestiary's server: what a browser and a crawler see of it."""
 
-import http.client
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from urllib.parse import urlencode
 
 import pytest
 
 from pipeline.crawl.pages import parse_description, parse_list
-from pipeline.crawl.sources import load_source
+from pipeline.crawl.source_files import wiki_source
 from pipeline.records import Description
-from pipeline.sample.state import LIST_TITLE, page_path
-from pipeline.sample.wiki import HOST, Fault, SampleWiki, Served, serve_wiki
-from tests.wikis import creature, png, small_wiki
+from pipeline.sample.state import CATEGORY_TITLE, LIST_TITLE, page_path
+from pipeline.sample.wiki import HOST, Fault, SampleWiki, Served, load_wiki, reply, sample_folder, serve_wiki
+from tests.wikis import api, ask, creature, png, small_wiki
 
-SOURCE = load_source("sample")
+SOURCE = wiki_source("sample")
+LIST_DIGEST = "1d679a853c6889acea909a3cd707a272a1ad3c180f17d64cdbd015d20554c43a"
+ARTICLE_DIGEST = "1d7a0e1174e9362557c01f21b288e8fdc39ddc4d287f219a93b5214dee51511d"
 
 
 @pytest.fixture
@@ -24,29 +25,15 @@ def served() -> Iterator[Served]:
         yield served
 
 
-def ask(served: Served, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
-    try:
-        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-        response = connection.getresponse()
-        return response.status, dict(response.getheaders()), response.read()
-    finally:
-        connection.close()
-
-
-def api(served: Served, **query: str) -> dict[str, dict[str, object]]:
-    answer: dict[str, dict[str, object]] = json.loads(ask(served, f"/w/api.php?{urlencode(query)}")[2])
-    return answer
-
-
 def test_the_list_and_all_it_leads_to_can_be_read_by_the_parsers(served: Served) -> None:
-    page = parse_list(ask(served, page_path(LIST_TITLE))[2], SOURCE.start, SOURCE)
+    page = parse_list(ask(served, page_path(LIST_TITLE))[2], SOURCE.start[0], SOURCE)
     assert page.unparsed == ()
     keys = ["0001-beast-1", "0002-beast-2", "0003-beast-3", "0003-beast-3-frost", "0004-beast-4", "0005-beast-5"]
     assert [listing.key for listing in page.listings] == keys
     assert page.listings[3].group == "family-1"
     for listing, beast in zip(page.listings, served.wiki.creatures.values(), strict=True):
-        found = parse_description(ask(served, listing.page_url.removeprefix(HOST))[2], listing.page_title, SOURCE)
+        link = listing.pages[0]
+        found = parse_description(ask(served, link.url.removeprefix(HOST))[2], link.title, "en", SOURCE)
         assert isinstance(found, Description)
         assert list(found.paragraphs) == [" ".join(part.split()) for part in beast.text.split("\n\n")]
         assert ask(served, listing.miniature_url.removeprefix(HOST))[2] == served.wiki.images[beast.image]
@@ -124,7 +111,7 @@ def test_a_replaced_picture_keeps_its_url_and_changes_its_sha1(served: Served) -
 
 def test_the_api_parses_pages_and_says_what_it_cannot(served: Served) -> None:
     parsed = api(served, action="parse", page="Beast 2 (creature)", prop="text")
-    found = parse_description(json.dumps(parsed).encode(), "Beast 2", SOURCE)
+    found = parse_description(json.dumps(parsed).encode(), "Beast 2", "en", SOURCE)
     assert isinstance(found, Description)
     assert api(served, action="parse", page="Nobody")["error"]["code"] == "missingtitle"
     assert api(served, action="edit")["error"]["code"] == "badvalue"
@@ -160,3 +147,21 @@ def test_records_that_do_not_fit_are_refused() -> None:
         SampleWiki.of([creature(1)], {})
     with pytest.raises(ValueError, match="two records make the page"):
         SampleWiki.of([creature(1), replace(creature(1), id="other")], {"1.png": png(1)})
+
+
+def test_the_bundled_sample_keeps_its_bytes() -> None:
+    wiki = load_wiki(sample_folder())
+    for path, digest in ((page_path(LIST_TITLE), LIST_DIGEST), ("/wiki/Rillapip_(creature)", ARTICLE_DIGEST)):
+        assert hashlib.sha256(reply(wiki, path).body).hexdigest() == digest
+
+
+def test_the_api_parses_the_list_too(served: Served) -> None:
+    parsed = api(served, action="parse", page=LIST_TITLE, prop="text|revid")
+    page = parse_list(json.dumps(parsed).encode(), SOURCE.start[0], SOURCE)
+    assert page == parse_list(ask(served, page_path(LIST_TITLE))[2], SOURCE.start[0], SOURCE)
+    assert parsed["parse"]["revid"] == 1000
+
+
+def test_the_category_page_links_to_its_members(served: Served) -> None:
+    body = ask(served, page_path(CATEGORY_TITLE))[2].decode()
+    assert all(f'href="{page_path(beast.title)}"' in body for beast in served.wiki.creatures.values())

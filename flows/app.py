@@ -1,0 +1,35 @@
+"""The command `pixelbytes` itself, and what its verbs share: options with their help, and the data root."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from flows.settings import DATA_VARIABLE, DataRoot, data_root, quiet_prefect
+from pipeline.release import code_version
+
+Data = Annotated[
+    Path | None, Parameter(name="--data", env_var=DATA_VARIABLE, help="folder for everything that is made")
+]
+Offline = Annotated[bool, Parameter(negative="", help="use what the raw store holds; ask no site")]
+Contact = Annotated[
+    str | None, Parameter(help="whom a public site may write to: a mail address, sent as part of the user agent")
+]
+Allow = Annotated[tuple[str, ...], Parameter(negative="", help="a gate to let through, by its name; needs --because")]
+Workers = Annotated[int, Parameter(help="processes that build shards")]
+Preset = Annotated[str, Parameter(help="recipe: small (minutes) or tiny (seconds)")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="write the result as JSON")]
+
+app = App(
+    name="pixelbytes",
+    help="Datasets that mix pixel art and text, and the small models that read and write both.",
+    version=code_version,
+    version_flags=["--version"],
+)
+
+
+def root_for_flows(data: Path | None) -> DataRoot:
+    """Return the data root, with Prefect told to stay in it; must come before Prefect is imported."""
+    root = data_root(data)
+    quiet_prefect(root)
+    return root

@@ -1,0 +1,118 @@
+"""What the crawling commands do: ask a site or read a folder, say what it yielded, or only what would be asked."""
+
+from dataclasses import asdict
+from datetime import timedelta
+
+from flows.console import err, out, say, yield_table
+from flows.errors import DONE, GATE_SAID_NO, given_by_user
+from flows.reach import reached
+from flows.settings import DataRoot
+from pipeline.crawl.collect import check_collect, collect, rules_for
+from pipeline.crawl.raw import CrawlReport, RawStore
+from pipeline.crawl.run import Plan, plan
+from pipeline.crawl.source_files import load_source
+from pipeline.crawl.sources import Source, WikiSource
+from pipeline.crawl.survey import Survey
+from pipeline.crawl.survey import survey as survey_crawl
+
+
+def known_source(source: str) -> Source:
+    """Return the source that a user named."""
+    with given_by_user():
+        return load_source(source)
+
+
+def crawl(root: DataRoot, source: str, limit: int | None, contact: str | None, *, as_json: bool) -> int:
+    """Bring the raw store of a source up to date, and hold what came against what the source asserts."""
+    known = known_source(source)
+    with given_by_user():
+        check_collect(known, limit, contact)
+    store = RawStore(root.raw(known.name))
+    with reached(known) as proxy:
+        done = collect(known, store, limit=limit, proxy=proxy, contact=contact)
+    report = asdict(done.report or CrawlReport())
+    told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in report.items() if count)
+    seen = survey_crawl(known, store, done)
+    result = {"crawl": done.name, **report, "survey": _table(seen)}
+    say(result, f"crawl {done.name} of {known.name}: {told}", as_json=as_json)
+    if not as_json:
+        out.print(yield_table(seen))
+    return _judged(seen)
+
+
+def dry_run(root: DataRoot, source: str, limit: int | None, contact: str | None, *, as_json: bool) -> int:
+    """Say what a crawl would fetch and how long that takes at the site's own pace; nothing is kept."""
+    known = known_source(source)
+    with given_by_user():
+        check_collect(known, limit, contact)
+        if not isinstance(known, WikiSource):
+            raise ValueError(f"{known.name} is a folder on this machine, which costs nobody anything: leave --dry-run.")
+    with reached(known) as proxy:
+        found = plan(known, RawStore(root.raw(known.name)), limit=limit, proxy=proxy, contact=contact)
+    hosts = [asdict(host) | {"seconds": host.seconds} for host in found.hosts]
+    result: dict[str, object] = {"requests": found.requests, "seconds": found.seconds, "hosts": hosts}
+    result |= {"asked": asdict(found.report)}
+    say(result, _told(known, found), as_json=as_json)
+    return DONE
+
+
+def _told(source: WikiSource, found: Plan) -> str:
+    report = found.report
+    lines = [
+        f"{source.name} lists {report.listings:,} ({report.unparsed:,} rows not understood); "
+        f"{report.carried:,} unchanged since the last crawl, {report.resumed:,} already there from one that was cut off"
+    ]
+    lines += [
+        f"  {host.host}: {host.pages:,} pages and {host.pictures:,} pictures, one each {host.delay:g} s: "
+        f"{_duration(host.seconds)}"
+        for host in found.hosts
+    ]
+    if found.requests:
+        lines.append(f"in all {found.requests:,} requests and about {_duration(found.seconds)} at the sites' own pace")
+    else:
+        lines.append("a crawl would fetch nothing: all that is there is known")
+    if found.requests > source.limits.requests:
+        lines.append(f"that is more than one crawl may ask ({source.limits.requests:,}): it would take several runs")
+    return "\n".join([*lines, f"to find this out, {report.requests:,} requests were made; nothing was kept"])
+
+
+def _duration(seconds: float) -> str:
+    return "moments" if seconds < 1 else str(timedelta(seconds=round(seconds)))
+
+
+def survey(root: DataRoot, source: str, crawl: str | None, *, as_json: bool) -> int:
+    """Show what a finished crawl yielded, with every page that fell short."""
+    known = known_source(source)
+    store = RawStore(root.raw(known.name))
+    with given_by_user():
+        known = rules_for(known, store, crawl)
+        seen = survey_crawl(known, store, store.crawl(crawl) if crawl else None)
+    if as_json:
+        say(_table(seen), "", as_json=True)
+        return _judged(seen)
+    out.print(yield_table(seen))
+    for stage in seen.yields:
+        for trouble in stage.troubles:
+            out.print(f"{stage.stage}: {trouble}", markup=False, soft_wrap=True)
+    if seen.unknown_columns:
+        out.print(f"columns that the source does not know: {', '.join(seen.unknown_columns)}", markup=False)
+    return _judged(seen)
+
+
+def warn_of_yields(source: Source, store: RawStore, crawl: str | None) -> None:
+    """Say on stderr when a crawl fell short of what its source asserts; the gates decide later."""
+    problem = survey_crawl(source, store, store.crawl(crawl) if crawl else None).problem()
+    if problem:
+        err.print(problem, markup=False, soft_wrap=True, style="yellow")
+
+
+def _judged(seen: Survey) -> int:
+    if not seen.failed:
+        return DONE
+    err.print(seen.problem(), markup=False, soft_wrap=True)
+    return GATE_SAID_NO
+
+
+def _table(seen: Survey) -> dict[str, object]:
+    yields = [asdict(stage) | {"passed": stage.passed} for stage in seen.yields]
+    return asdict(seen) | {"yields": yields, "failed": seen.failed}

@@ -1,0 +1,213 @@
+"""Commands about datasets: crawl, survey, build, check, compare, publish."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from flows.app import Allow, Contact, Data, Json, Offline, Workers, app, root_for_flows
+from flows.errors import given_by_user
+from flows.settings import data_root
+
+if TYPE_CHECKING:
+    from pipeline.publish import Audience
+
+Limit = Annotated[int | None, Parameter(help="crawl only so many rows of the list: for a first look")]
+DryRun = Annotated[bool, Parameter(negative="", help="say what would be fetched and how long it takes; keep nothing")]
+Named = Annotated[str | None, Parameter(name="--crawl", help="a crawl of the past, by its time; needs --offline")]
+Public = Annotated[
+    bool | None,
+    Parameter(negative="--private", help="who may see the release; by default whom the source's licences allow"),
+]
+Rights = Annotated[
+    str, Parameter(help="the right by which what the source withholds is published; stands in the release")
+]
+
+
+@app.command
+def crawl(
+    source: str,
+    *,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    contact: Contact = None,
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """Bring the raw store of a source up to date: a wiki, or a folder of pictures with a records.jsonl.
+
+    SOURCE is a name (sample, pokepedia, mediawiki-local), a .toml file, or a folder. Only what changed is fetched; a
+    crawl that was killed goes on where it stopped, for a day. robots.txt is obeyed, its Crawl-delay kept, one request
+    at a time for each host; a wall against robots ends the asking. A public site must know whom to write to:
+    --contact. Afterwards the yields are held against what the source file asserts: exit 3 when they fall short.
+
+    Example: pixelbytes crawl sample --limit 20
+
+    Example: pixelbytes crawl pokepedia --dry-run --contact me@example.org
+    """
+    from flows import crawl_verbs
+
+    verb = crawl_verbs.dry_run if dry_run else crawl_verbs.crawl
+    return verb(data_root(data), source, limit, contact, as_json=json)
+
+
+@app.command
+def survey(source: str, *, crawl: Named = None, data: Data = None, json: Json = False) -> int:
+    """Show what a finished crawl yielded, stage by stage, and every page that fell short; exit 3 when too many did.
+
+    Example: pixelbytes survey sample
+    """
+    from flows import crawl_verbs
+
+    return crawl_verbs.survey(data_root(data), source, crawl, as_json=json)
+
+
+@app.command
+def build(  # noqa: PLR0913 - a command's options
+    source: str,
+    *,
+    out: Path | None = None,
+    k: int = 3,
+    palette: str = "nes",
+    workers: Workers = 1,
+    offline: Offline = False,
+    crawl: Named = None,
+    contact: Contact = None,
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """Build a release folder from a source's raw store; crawl first unless --offline.
+
+    With --crawl, from a crawl of the past, read by the rules of that day: so can any release be built again.
+
+    Example: pixelbytes build sample --k 5 --workers 2 --offline
+
+    Example: pixelbytes build sample --offline --crawl 20261121T040000Z
+    """
+    from flows import verbs
+
+    how = verbs.BuildOptions(
+        out=out, k=k, palette=palette, workers=workers, offline=offline, crawl=crawl, contact=contact
+    )
+    return verbs.build(data_root(data), source, how, as_json=json)
+
+
+@app.command
+def check(
+    release: str,
+    *,
+    against: str | None = None,
+    allow: Allow = (),
+    because: str = "",
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """Ask every gate of a release and keep the answers in its manifest; exit 3 when one says no.
+
+    Example: pixelbytes check data/builds/pixelbytes/sample --against pixelbytes/sample@v1.0.0
+    """
+    from flows import verbs
+
+    return verbs.check(data_root(data), release, against, verbs.Override(gates=allow, because=because), as_json=json)
+
+
+@app.command
+def verify(release: str, *, data: Data = None, json: Json = False) -> int:
+    """Recompute every digest of a release from its bytes; exit 1 when one differs.
+
+    Example: pixelbytes verify pixelbytes/sample@v1.0.0
+    """
+    from flows import verbs
+
+    return verbs.verify(data_root(data), release, as_json=json)
+
+
+@app.command
+def inspect(release: str, record: str | None = None, *, data: Data = None) -> int:
+    """Show a record in the terminal: its sprite, its text, its tokens and one window (the first record without an ID).
+
+    Example: pixelbytes inspect pixelbytes/sample 0001
+    """
+    from flows import verbs
+
+    return verbs.inspect(data_root(data), release, record)
+
+
+@app.command
+def rebuild(  # noqa: PLR0913 - a command's options
+    source: str,
+    *,
+    to: Path | None = None,
+    name: str | None = None,
+    k: int = 3,
+    workers: Workers = 1,
+    offline: Offline = False,
+    crawl: Named = None,
+    contact: Contact = None,
+    allow: Allow = (),
+    because: str = "",
+    public: Public = None,
+    rights: Rights = "",
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """Crawl, build, check, compare and publish; no new version when nothing changed.
+
+    When the crawl yields less than the source file asserts, the site has changed: the rebuild stops (exit 3) with the
+    pages and what was expected, and the last release stays.
+
+    Example: pixelbytes rebuild sample
+    """
+    from flows import verbs
+
+    how = verbs.RebuildOptions(
+        to=to,
+        name=name,
+        k=k,
+        workers=workers,
+        offline=offline,
+        crawl=crawl,
+        contact=contact,
+        override=verbs.Override(gates=allow, because=because),
+        audience=_audience(public, rights),
+    )
+    return verbs.rebuild(root_for_flows(data), source, how, as_json=json)
+
+
+@app.command
+def publish(
+    release: str,
+    *,
+    to: Path | None = None,
+    public: Public = None,
+    rights: Rights = "",
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """Publish a build that was checked, under the version that its changes call for; nothing when nothing changed.
+
+    What its source withholds goes out privately (readable by you alone), unless you state the right to publish it.
+
+    Example: pixelbytes publish data/builds/pixelbytes/sample --to /srv/releases
+    """
+    from flows import verbs
+
+    return verbs.publish(root_for_flows(data), release, to, _audience(public, rights), as_json=json)
+
+
+@app.command
+def diff(old: str, new: str, *, data: Data = None, json: Json = False) -> int:
+    """Compare two releases record by record.
+
+    Example: pixelbytes diff pixelbytes/sample@v1.0.0 pixelbytes/sample@v1.1.0
+    """
+    from flows import verbs
+
+    return verbs.diff(data_root(data), old, new, as_json=json)
+
+
+def _audience(public: bool | None, rights: str) -> "Audience":
+    from pipeline.publish import Audience
+
+    with given_by_user():
+        return Audience(public=public, rights=rights)

@@ -1,0 +1,35 @@
+"""A raw store for a dry run: reads through to the real one, and writes where nobody looks."""
+
+import shutil
+from pathlib import Path
+
+from pipeline.crawl.raw import Crawl, RawStore
+
+
+class ScratchStore(RawStore):
+    """Has all that another store has, and keeps what is added in a folder of its own."""
+
+    def __init__(self, behind: RawStore, root: Path) -> None:
+        """Stand before `behind`; what an interrupted crawl has there counts as done here too."""
+        super().__init__(root)
+        self.behind = behind
+        folder = self.root / "crawls"
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in (behind.root / "crawls").glob("*.jsonl.part"):
+            shutil.copy(part, folder)
+
+    def has(self, sha256: str) -> bool:
+        """Say whether a body lies in either store."""
+        return super().has(sha256) or self.behind.has(sha256)
+
+    def get(self, sha256: str) -> bytes:
+        """Return a body from either store; raise as RawStore does."""
+        return super().get(sha256) if super().has(sha256) else self.behind.get(sha256)
+
+    def crawl_names(self) -> tuple[str, ...]:
+        """Return the names of the real store's finished crawls."""
+        return self.behind.crawl_names()
+
+    def crawl(self, name: str) -> Crawl:
+        """Return a finished crawl of the real store."""
+        return self.behind.crawl(name)
