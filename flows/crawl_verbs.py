@@ -4,16 +4,18 @@ from dataclasses import asdict
 from datetime import timedelta
 
 from flows.console import err, out, say, yield_table
-from flows.errors import DONE, GATE_SAID_NO, given_by_user
+from flows.errors import DONE, GATE_SAID_NO, UsageError, given_by_user
 from flows.reach import reached
 from flows.settings import DataRoot
 from pipeline.crawl.collect import check_collect, collect, rules_for
 from pipeline.crawl.raw import CrawlReport, RawStore
-from pipeline.crawl.run import Plan, plan
+from pipeline.crawl.run import HostPlan, Plan, plan
 from pipeline.crawl.source_files import load_source
 from pipeline.crawl.sources import Source, WikiSource
 from pipeline.crawl.survey import Survey
 from pipeline.crawl.survey import survey as survey_crawl
+
+NOTICEABLE = 0.01  # seconds between two requests
 
 
 def known_source(source: str) -> Source:
@@ -45,8 +47,8 @@ def dry_run(root: DataRoot, source: str, limit: int | None, contact: str | None,
     known = known_source(source)
     with given_by_user():
         check_collect(known, limit, contact)
-        if not isinstance(known, WikiSource):
-            raise ValueError(f"{known.name} is a folder on this machine, which costs nobody anything: leave --dry-run.")
+    if not isinstance(known, WikiSource):
+        raise UsageError(f"{known.name} is a folder on this machine, which costs nobody anything: leave out --dry-run.")
     with reached(known) as proxy:
         found = plan(known, RawStore(root.raw(known.name)), limit=limit, proxy=proxy, contact=contact)
     hosts = [asdict(host) | {"seconds": host.seconds} for host in found.hosts]
@@ -58,13 +60,10 @@ def dry_run(root: DataRoot, source: str, limit: int | None, contact: str | None,
 
 def _told(source: WikiSource, found: Plan) -> str:
     report = found.report
-    lines = [
-        f"{source.name} lists {report.listings:,} ({report.unparsed:,} rows not understood); "
-        f"{report.carried:,} unchanged since the last crawl, {report.resumed:,} already there from one that was cut off"
-    ]
+    known = f"{report.carried:,} unchanged since the last crawl, {report.resumed:,} already there from a crawl cut off"
+    lines = [f"{source.name} lists {report.listings:,} ({report.unparsed:,} rows not understood); {known}"]
     lines += [
-        f"  {host.host}: {host.pages:,} pages and {host.pictures:,} pictures, one each {host.delay:g} s: "
-        f"{_duration(host.seconds)}"
+        f"  {host.host}: {host.pages:,} pages and {host.pictures:,} pictures, {_pace(host)}: {_duration(host.seconds)}"
         for host in found.hosts
     ]
     if found.requests:
@@ -74,6 +73,10 @@ def _told(source: WikiSource, found: Plan) -> str:
     if found.requests > source.limits.requests:
         lines.append(f"that is more than one crawl may ask ({source.limits.requests:,}): it would take several runs")
     return "\n".join([*lines, f"to find this out, {report.requests:,} requests were made; nothing was kept"])
+
+
+def _pace(host: HostPlan) -> str:
+    return f"one every {host.delay:g} s" if host.delay >= NOTICEABLE else "one after another"
 
 
 def _duration(seconds: float) -> str:

@@ -206,7 +206,7 @@ def diff(old: str, new: str, *, data: Data = None, json: Json = False) -> int:
     return verbs.diff(data_root(data), old, new, as_json=json)
 
 
-def _audience(public: bool | None, rights: str) -> "Audience":
+def _audience(public: Public, rights: Rights) -> "Audience":
     from pipeline.publish import Audience
 
     with given_by_user():

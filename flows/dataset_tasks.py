@@ -88,9 +88,8 @@ def check_release(release: Release, releases: Path, allow: tuple[str, ...] = (),
 @task(cache_policy=NO_CACHE)
 def publish_release(
     release: Release,
-    title: str,
     releases: Path,
     audience: Audience = Audience(),  # noqa: B008 - frozen
 ) -> Published:
     """Publish under the version that the changes call for, or find that nothing changed."""
-    return FolderStore(releases).publish(release, title, audience)
+    return FolderStore(releases).publish(release, audience)

@@ -48,14 +48,14 @@ def rebuild_dataset(  # noqa: PLR0913 - a deployment's parameters
     tasks.survey_crawl(source, root, crawl, allow)  # stops here when the site changed under us
     release = tasks.build_release(source, repo_id, root, k, workers, crawl=crawl)
     checked = tasks.check_release(release, releases, allow, because)  # stops here when a gate says no
-    return _published(tasks.publish_release(checked, load_source(source).title, releases, audience), releases)
+    return _published(tasks.publish_release(checked, releases, audience), releases)
 
 
 @flow(name="publish-dataset", log_prints=True, validate_parameters=False)
-def publish_dataset(release: str, title: str, store: str, *, public: bool | None = None, rights: str = "") -> Published:
+def publish_dataset(release: str, store: str, *, public: bool | None = None, rights: str = "") -> Published:
     """Publish a release folder that was built and checked before, to those who may see it."""
     audience = Audience(public=public, rights=rights)
-    return _published(tasks.publish_release(Release.open(Path(release)), title, Path(store), audience), Path(store))
+    return _published(tasks.publish_release(Release.open(Path(release)), Path(store), audience), Path(store))
 
 
 def _published(published: Published, store: Path) -> Published:

@@ -15,10 +15,10 @@ from pipeline.build import build as build_release
 from pipeline.build import require_replaceable
 from pipeline.crawl.collect import check_collect, collect, rules_for
 from pipeline.crawl.raw import RawStore
-from pipeline.crawl.source_files import load_source
 from pipeline.crawl.sources import Source
 from pipeline.diff import diff as diff_releases
-from pipeline.publish import Audience, FolderStore, Published, resolve
+from pipeline.diff import removal_reasons
+from pipeline.publish import Audience, FolderStore, Published, resolve, visibility
 from pipeline.release import Release, blocking
 from pipeline.shard_build import BuildConfig
 from pipeline.verify import verify as verify_release
@@ -159,6 +159,7 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
         if how.override.gates and not how.override.because.strip():
             raise UsageError("a gate is only let through with a reason: add --because TEXT.")
         FolderStore(root.releases).folder(_dataset_name(known, how.name))
+    visibility(known.withheld, how.audience)  # a right that is lacking stops here, before anything is asked of a site
     from flows.rebuild_dataset import rebuild_dataset
 
     start_guarded_server()
@@ -185,12 +186,10 @@ def publish(root: DataRoot, release: str, to: Path | None, audience: Audience, *
     """Publish a checked build; its release event goes out as after a rebuild."""
     found = open_release(release, root)
     store = to or root.releases
-    with given_by_user():
-        title = load_source(found.manifest.source).title
     from flows.rebuild_dataset import publish_dataset
 
     start_guarded_server()
-    published = publish_dataset(str(found.folder), title, str(store), public=audience.public, rights=audience.rights)
+    published = publish_dataset(str(found.folder), str(store), public=audience.public, rights=audience.rights)
     _say_published(published, as_json=as_json)
     return DONE
 
@@ -198,21 +197,23 @@ def publish(root: DataRoot, release: str, to: Path | None, audience: Audience, *
 def _say_published(published: Published, *, as_json: bool) -> None:
     changes = published.release.manifest.diff
     text = (
-        f"published {published.version.ref} at {published.release.folder}: {len(changes.added)} added, "
+        f"published {published.version.ref} ({published.release.manifest.visibility}) at {published.release.folder}: "
+        f"{len(changes.added)} added, "
         f"{len(changes.changed)} changed, {len(changes.removed)} removed"
         if published.new
         else f"nothing changed since {published.version.ref}: no new version"
     )
     result: dict[str, object] = {**asdict(published.version), "new": published.new, "folder": published.release.folder}
+    result["visibility"] = published.release.manifest.visibility
     say(result, text, as_json=as_json)
 
 
 def diff(root: DataRoot, old: str, new: str, *, as_json: bool) -> int:
     """Compare two releases."""
-    changes = diff_releases(open_release(old, root), open_release(new, root))
+    before, after = open_release(old, root), open_release(new, root)
+    changes, reasons = diff_releases(before, after), removal_reasons(before, after)
     rows = asdict(changes)
-    text = (
-        "\n".join(f"{what} {len(ids)}: {', '.join(ids[:20])}" for what, ids in rows.items() if ids) or "no difference"
-    )
-    say({what: list(ids) for what, ids in rows.items()}, text, as_json=as_json)
+    lines = [f"{what} {len(ids)}: {', '.join(ids[:20])}" for what, ids in rows.items() if ids] or ["no difference"]
+    lines += [f"  {key}: {reason}" for key, reason in reasons.items()]
+    say({**{what: list(ids) for what, ids in rows.items()}, "reasons": reasons}, "\n".join(lines), as_json=as_json)
     return DONE

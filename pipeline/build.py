@@ -82,6 +82,7 @@ def _manifest(name: str, source: Source, crawl: Crawl, config: BuildConfig, repo
     }
     return Manifest(
         name=name,
+        title=source.title,
         source=source.name,
         crawl=crawl.name,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -19,12 +19,12 @@ SHOWN = 50  # ids of one kind in the changelog
 KNOWN_LICENCES = {"CC0 1.0": "cc0-1.0", "CC0-1.0": "cc0-1.0", "CC BY-SA 4.0": "cc-by-sa-4.0"}
 
 
-def write_card(release: Release, title: str, older_changelog: str = "") -> None:
+def write_card(release: Release, older_changelog: str = "") -> None:
     """Write the four documents into the release folder; they follow from its manifest and rows alone."""
-    write_text(release.folder / "README.md", readme(release, title))
+    write_text(release.folder / "README.md", readme(release))
     write_text(release.folder / "CHANGELOG.md", changelog(release, older_changelog))
     write_text(release.folder / "ATTRIBUTION.md", attribution(release))
-    write_text(release.folder / "croissant.json", croissant(release, title))
+    write_text(release.folder / "croissant.json", croissant(release))
 
 
 def _environment() -> Environment:
@@ -36,21 +36,25 @@ def _environment() -> Environment:
     return environment
 
 
-def readme(release: Release, title: str) -> str:
+def readme(release: Release) -> str:
     """Return the dataset card: YAML for the Hub, then what a reader asks in the order they ask it."""
     manifest = release.manifest
     layouts = _layouts(release)
     first = release.table("records", "train", ["id", "name", "caption"]).slice(0, 1).to_pylist()
     body = _environment().get_template("card.md.j2")
     return body.render(
-        head=yaml.safe_dump(_head(release, title, layouts), sort_keys=False, allow_unicode=True).strip(),
-        title=title,
+        head=yaml.safe_dump(_head(release, layouts), sort_keys=False, allow_unicode=True).strip(),
+        title=_title(release),
         m=manifest,
         splits=SPLITS,
         layouts=layouts,
         example=first[0] if first else None,
         records=sum(manifest.counts.values()),
     )
+
+
+def _title(release: Release) -> str:
+    return release.manifest.title or release.manifest.name
 
 
 def _layouts(release: Release) -> dict[str, Layout]:
@@ -62,7 +66,7 @@ def _rows(release: Release, config: str) -> int:
     return sum(shard.rows for shards in release.manifest.configs[config].values() for shard in shards)
 
 
-def _head(release: Release, title: str, layouts: dict[str, Layout]) -> dict[str, object]:
+def _head(release: Release, layouts: dict[str, Layout]) -> dict[str, object]:
     """Return the card's YAML: every config named, its files by split and its features."""
     manifest = release.manifest
     count = sum(manifest.counts.values())
@@ -76,7 +80,7 @@ def _head(release: Release, title: str, layouts: dict[str, Layout]) -> dict[str,
         if _rows(release, name)
     ]
     return {
-        "pretty_name": bare(title),
+        "pretty_name": bare(_title(release)),
         "license": KNOWN_LICENCES.get(manifest.licences[0], "other") if len(manifest.licences) == 1 else "other",
         "language": sorted({bare(row, 20) for row in release.table("records", "train", ["language"])[0].to_pylist()}),
         "task_categories": ["text-to-image", "image-to-text", "text-generation"],
@@ -147,7 +151,7 @@ def attribution(release: Release) -> str:
     return "\n".join(lines) + "\n"
 
 
-def croissant(release: Release, title: str) -> str:
+def croissant(release: Release) -> str:
     """Return the release's files in the Croissant 1.0 vocabulary."""
     manifest = release.manifest
     files = [
@@ -173,7 +177,7 @@ def croissant(release: Release, title: str) -> str:
             },
             "@type": "sc:Dataset",
             "conformsTo": "http://mlcommons.org/croissant/1.0",
-            "name": one_line(title, 200),
+            "name": one_line(_title(release), 200),
             "version": manifest.version.removeprefix("v"),
             "license": list(manifest.licences),
             "distribution": files,

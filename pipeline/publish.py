@@ -92,7 +92,7 @@ class ReleaseStore(Protocol):
         """Return a release, the newest unless a version is named; ValueError when there is none."""
         ...
 
-    def publish(self, release: Release, title: str, audience: Audience = ...) -> Published:
+    def publish(self, release: Release, audience: Audience = ...) -> Published:
         """Give a built and checked release to those who may see it, or find that nothing changed."""
         ...
 
@@ -127,7 +127,7 @@ class FolderStore:
             raise ValueError(f"{name} has no version {version!r}: it has {', '.join(versions)}.")
         return Release.open(self.folder(name) / (version or versions[-1]))
 
-    def publish(self, release: Release, title: str, audience: Audience = Audience()) -> Published:
+    def publish(self, release: Release, audience: Audience = Audience()) -> Published:
         """Copy a checked release in under the version that its changes call for; nothing when nothing changed.
 
         A private version's folder is its owner's alone. Killed at any moment, the store holds the old releases, or
@@ -156,14 +156,14 @@ class FolderStore:
                 visibility=seen_by,
                 rights=audience.rights.strip(),
             )
-            self._stand(stamped, title, last, target)
+            self._stand(stamped, last, target)
             done = Release.open(target)
             return Published(version=done.version, release=done, new=True)
 
-    def _stand(self, draft: Release, title: str, last: Release | None, target: Path) -> None:
+    def _stand(self, draft: Release, last: Release | None, target: Path) -> None:
         """Let a draft become a version: its documents, then all of it on the disk, then its name, then `latest`."""
         older = (last.folder / "CHANGELOG.md").read_text(encoding="utf-8") if last else ""
-        write_card(draft, title, older)
+        write_card(draft, older)
         for folder in (path for path in (draft.folder, *draft.folder.rglob("*")) if path.is_dir()):
             sync_folder(folder)
         draft.folder.replace(target)

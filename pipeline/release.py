@@ -67,6 +67,7 @@ class Manifest:
     """Everything about a release but its rows; `created_at`, `code_version` and `crawl` enter no digest."""
 
     name: str
+    title: str = ""  # what the source calls itself, for people
     version: str = UNRELEASED
     previous: str = ""
     source: str
@@ -110,7 +111,12 @@ class Manifest:
 
 
 _OTHER_VERSION = "restore it from a copy, or build the release again."
-_LATER = {"withheld", "visibility", "rights"}  # not in releases made before these were asked; the defaults are safe
+_LATER = {
+    "title",
+    "withheld",
+    "visibility",
+    "rights",
+}  # not in releases made before these were asked; the defaults are safe
 _SHARD_PATH = re.compile(r"[a-z0-9_]+/[a-z]+-\d{5}-of-\d{5}\.parquet")
 
 

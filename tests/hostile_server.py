@@ -148,6 +148,17 @@ def serve(paths: dict[str, Answer] | None = None, tls: ssl.SSLContext | None = N
         thread.join()
 
 
+@contextmanager
+def serve_three() -> Iterator[Hostile]:
+    """Serve a site of three creatures, A to C, that behaves well, for tests to spoil."""
+    with serve() as server:
+        names = ("A", "B", "C")
+        server.paths |= {f"/wiki/{name}": page(article(f"It is {name}.")) for name in names}
+        server.paths |= {f"/{name}.png": page(png(place)) for place, name in enumerate(names)}
+        server.paths[LIST] = page(list_page([(name, f"/{name}.png") for name in names]))
+        yield server
+
+
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False

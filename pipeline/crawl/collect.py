@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from pipeline.crawl.folder import gather
 from pipeline.crawl.progress import Progress, bar
 from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.run import check_request, crawl
 from pipeline.crawl.source_files import source_from_table
-from pipeline.crawl.sources import FolderSource, Source, WikiSource
+from pipeline.crawl.sources import FolderSource, Rights, Source, WikiSource
 
 
 def collect(
@@ -41,8 +42,21 @@ def check_collect(source: Source, limit: int | None = None, contact: str | None 
 
 
 def rules_for(source: Source, store: RawStore, crawl: str | None) -> Source:
-    """Return the rules to read a crawl by: today's for the newest one, for one named `crawl` those it was made with."""
-    return source_of(store.crawl(crawl), store) if crawl else source
+    """Return the rules to read a crawl by: today's for the newest one, for one named `crawl` those it was made with.
+
+    What may be redistributed is a question of today: an older answer never frees what today's withholds.
+    """
+    if not crawl:
+        return source
+    past = source_of(store.crawl(crawl), store)
+    texts = tuple(replace(text, redistribution=_free(text, *source.texts)) for text in past.texts)
+    return replace(
+        past, texts=texts, pictures=replace(past.pictures, redistribution=_free(past.pictures, source.pictures))
+    )
+
+
+def _free(*rights: Rights) -> bool:
+    return all(right.redistribution for right in rights)
 
 
 def source_of(crawl: Crawl, store: RawStore) -> Source:

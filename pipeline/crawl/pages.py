@@ -75,10 +75,8 @@ def _parse_tables(root: etree._Element, url: str, source: WikiSource) -> ListPag
     for index, table in enumerate(tables, start=1):
         unknown += unknown_columns(table, source.list)
         for row in table_rows(table, f"table {index}", url, source):
-            troubles = list(row.troubles)
-            for listing in row.listings:
-                if found.setdefault(listing.key, listing) is not listing:
-                    troubles.append(f"the key {listing.key} was listed before")
+            twice = [listing.key for listing in row.listings if found.setdefault(listing.key, listing) is not listing]
+            troubles = [*row.troubles, *(f"the key {key} was listed before" for key in twice)]
             unparsed += [Unparsed(where=row.where, text=row.text, reason=trouble) for trouble in troubles]
     return ListPage(
         listings=tuple(found.values()), unparsed=tuple(unparsed), unknown_columns=tuple(dict.fromkeys(unknown))

@@ -1,15 +1,14 @@
-"""Manners, as Scrapy middlewares: which hosts, how much in all, what is tried again, and when to stop asking.
+"""Manners, as Scrapy middlewares: which hosts are asked, what is tried again, and when a host is left alone.
 
-Scrapy retries without waiting and has no total to spend. These classes put that right, with those in `robots.py` (what
-robots.txt says) and `pace.py` (how fast); all of them look at `crawler.spider.manners`.
+Beside these stand `robots.py` (what robots.txt says), `pace.py` (how fast), `budget.py` (how much in all) and `wire.py`
+(the connections); all of them look at `crawler.spider.manners`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from scrapy import Request, Spider, signals
+from scrapy import Request, Spider
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.exceptions import (
@@ -20,7 +19,6 @@ from scrapy.exceptions import (
     StopDownload,
 )
 from scrapy.http import Response
-from scrapy.utils.defer import deferred_from_coro
 
 from pipeline.crawl.addresses import REFUSED, is_open, proxy_names, refusal_of_host
 from pipeline.crawl.changes import Wanted
@@ -33,6 +31,7 @@ ROBOT = "PixelBytes"  # the name that rules in robots.txt may speak to
 MAX_ROBOTS_BYTES = 4_194_304  # of robots.txt; a longer one is not had, so the host is left alone
 BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 BUSY_API = frozenset({b"maxlag", b"ratelimited"})  # what MediaWiki-API-Error says then
+MAX_FAILURES = 10  # in a row, tries included
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _MAX_HEADER = 500  # characters of a header that are kept
 
@@ -48,6 +47,7 @@ class Manners:
     left_alone: dict[str, str] = field(default_factory=dict)  # host -> why it is not asked any more
     robots: dict[str, str] = field(default_factory=dict)  # host -> what its robots.txt says of itself
     delays: dict[str, float] = field(default_factory=dict)  # host -> seconds between two requests that it asks for
+    failures: dict[str, int] = field(default_factory=dict)  # host -> in a row, up to now
     spent: str = ""  # why the crawl may ask no more; empty while it may
 
 
@@ -151,76 +151,26 @@ class Wall:
             return response
         host = host_of(request.url)
         reason = f"{host} answered with a wall against robots ({response.status}); it is not asked again"
+        if classify(response.status, _telling(response), response.body, asked_api=False) != "challenge":
+            reason += ". (What came is no JSON: if there is no wall, mend the address of the API.)"
         behind = {api.host for api in manners.source.api if asked_api and host_of(api.url) == host}
         for closed in {host} | behind:
             manners.left_alone[closed] = reason
         raise IgnoreRequest(reason)
 
 
-class Budget:
-    """The total of requests and received bytes that one run of a crawl may cost.
-
-    Everything counts: robots.txt, change keys, redirects, retries, refused answers. When either is spent, transfers
-    are cut off, the crawl stops in order and what arrived is kept; the next run continues it, with a budget of its own.
-    Bytes are those that came over the network, before decompression, with the headers.
-    """
-
-    def __init__(self, crawler: Crawler) -> None:
-        """Count what `crawler` spends."""
-        self.crawler = crawler
-        self.requests = 0
-        self.bytes = 0
-        crawler.signals.connect(self._headers, signal=signals.headers_received)
-        crawler.signals.connect(self._body, signal=signals.bytes_received)
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> "Budget":
-        """Open the budget, as Scrapy asks for it."""
-        return cls(crawler)
-
-    def process_request(self, request: Request) -> None:  # noqa: ARG002 - any request costs the same
-        """Count a request that is about to be sent, or refuse it."""
-        manners = manners_of(self.crawler)
-        limit = manners.source.limits.requests
-        if not manners.spent and self.requests >= limit:
-            self._stop(manners, f"the budget of {limit} requests is spent")
-        if manners.spent:
-            raise IgnoreRequest(manners.spent)
-        self.requests += 1
-        self._note("requests", 1)
-
-    def _headers(self, headers: Mapping[bytes, list[bytes]]) -> None:
-        self._receive(sum(len(name) + len(value) + 4 for name, values in headers.items() for value in values))
-
-    def _body(self, data: bytes) -> None:
-        self._receive(len(data))
-
-    def _receive(self, size: int) -> None:
-        self.bytes += size
-        self._note("bytes", size)
-        manners = manners_of(self.crawler)
-        limit = manners.source.limits.bytes
-        if not manners.spent and self.bytes > limit:
-            self._stop(manners, f"the budget of {limit} bytes is spent")
-        if self.bytes > limit:
-            raise StopDownload(fail=True)
-
-    def _note(self, what: str, more: int) -> None:
-        if self.crawler.stats is not None:
-            self.crawler.stats.inc_value(f"budget/{what}", more)
-
-    def _stop(self, manners: Manners, reason: str) -> None:
-        manners.spent = reason
-        deferred_from_coro(self.crawler.engine.close_spider_async(reason=reason))
-
-
 class PoliteRetry(RetryMiddleware):
-    """Retries what may pass, an API that is too busy included; `Pace` has seen to the waiting."""
+    """Retries what may pass, an API that is too busy included; `Pace` has seen to the waiting.
+
+    A host that fails `MAX_FAILURES` times in a row, whatever it is asked, is in trouble, and is left alone.
+    """
 
     def process_response(
         self, request: Request, response: Response, spider: Spider | None = None
     ) -> Request | Response:
         """Return the request again while there are tries left, else the answer."""
+        troubled = response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in BUSY
+        self._count(request, f"answered {response.status}" if troubled else "")
         if response.headers.get("MediaWiki-API-Error") in BUSY_API:
             return self._retry(request, "the API is busy") or response
         return super().process_response(request, response, spider)
@@ -232,7 +182,17 @@ class PoliteRetry(RetryMiddleware):
         reason = self._lasting(request, exception)
         if reason:
             raise IgnoreRequest(reason) from exception
+        if not isinstance(exception, IgnoreRequest):
+            self._count(request, type(exception).__name__)
         return super().process_exception(request, exception, spider)
+
+    def _count(self, request: Request, failure: str) -> None:
+        """Count failures of a host in a row; anything else, an empty `failure`, begins anew."""
+        manners, host = manners_of(self.crawler), host_of(request.url)
+        count = manners.failures[host] = manners.failures.get(host, 0) + 1 if failure else 0
+        if count >= MAX_FAILURES:
+            reason = f"{host} failed {count} times in a row ({failure}), so it is left alone; try again later"
+            manners.left_alone.setdefault(host, reason)
 
     def _lasting(self, request: Request, exception: Exception) -> str:
         """Return why no further try would help; empty when one may."""

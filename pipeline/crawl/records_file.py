@@ -170,7 +170,7 @@ def _record(text: str, place: int, source: FolderSource) -> FolderRecord:
         id=label,
         name=_label(table, fields.name, "name"),
         form=_optional(table, fields.form),
-        number=_number(_field(table, fields.number), fields.number, place),
+        number=_number(_field(table, fields.number), fields.number),
         group=slug(_optional(table, fields.group) or label),
         image=_image(table, fields.image),
         licence=clean(_string(table, fields.licence, _MAX_RIGHTS)),
@@ -273,10 +273,10 @@ def _image(table: Mapping[str, object], name: str) -> str:
     return path
 
 
-def _number(value: object, name: str, place: int) -> int:
-    """Return the number that a record gives itself, else its place."""
+def _number(value: object, name: str) -> int:
+    """Return the number that a record gives itself, else 0: its place would change with every line before it."""
     if value is None:
-        return place
+        return 0
     if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value.strip(), re.ASCII):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_NUMBER:

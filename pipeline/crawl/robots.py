@@ -4,6 +4,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from scrapy import Request
+from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
@@ -24,8 +25,14 @@ class PoliteRobots(RobotsTxtMiddleware):
     It may be redirected, five times at most, to hosts that the source allows. Other 4xx mean that there are no rules.
     """
 
+    def __init__(self, crawler: Crawler) -> None:
+        """Obey the rules of all hosts that `crawler` asks."""
+        super().__init__(crawler)
+        self._urls: dict[str, str] = {}  # network location -> where its rules are
+
     async def robot_parser(self, request: Request) -> RobotParser | None:
         """Return the rules for a request; Scrapy hands None to all but the first that waits for them together."""
+        self._urls.setdefault(urlsplit(request.url).netloc, _robots_url(request))
         found = await super().robot_parser(request)
         kept = self._parsers.get(urlsplit(request.url).netloc)
         return kept if isinstance(kept, RobotParser) else found
@@ -51,7 +58,7 @@ class PoliteRobots(RobotsTxtMiddleware):
         manners = manners_of(self.crawler)
         cause = str(exc) if isinstance(exc, IgnoreRequest) else f"{type(exc).__name__}: {exc}".removesuffix(": ")
         manners.robots[netloc] = f"no access to robots.txt of {netloc} ({cause[:200]})"
-        url = f"{self._scheme(netloc)}://{netloc}/robots.txt"
+        url = self._urls[netloc]
         manners.ledger.fail(Wanted(kind="robots", url=url), Answer(status=0), cause[:300])
         reason = f"robots.txt of {netloc} could not be had ({cause[:200]}), so the host is left alone"
         manners.left_alone.setdefault(host_of(url), reason)
@@ -68,12 +75,6 @@ class PoliteRobots(RobotsTxtMiddleware):
         request.meta["robots"] = f"allowed: {rules}"
         if host in manners.left_alone:  # robots.txt itself may have led to that
             raise IgnoreRequest(manners.left_alone[host])
-
-    def _scheme(self, netloc: str) -> str:
-        """Return the scheme under which the source asks a host."""
-        source = manners_of(self.crawler).source
-        urls = [*source.start, *(api.url for api in source.api), *(text.page_url for text in source.texts)]
-        return next((urlsplit(url).scheme for url in urls if urlsplit(url).netloc == netloc), "https")
 
 
 def read_part(body: bytes) -> bytes:

@@ -27,10 +27,13 @@ _CAREFUL: dict[str, object] = {
         f"{_HERE}.robots.PoliteRobots": 100,
         f"{_HERE}.politeness.PoliteRetry": 550,
         f"{_HERE}.politeness.Wall": 555,
-        f"{_HERE}.politeness.Budget": 845,  # next to the network: what was refused before costs nothing
     },
     "SPIDER_MIDDLEWARES": {"scrapy.spidermiddlewares.referer.RefererMiddleware": None},
-    "EXTENSIONS": {"scrapy.extensions.throttle.AutoThrottle": None, f"{_HERE}.pace.Pace": 0},
+    "EXTENSIONS": {
+        "scrapy.extensions.throttle.AutoThrottle": None,
+        f"{_HERE}.pace.Pace": 0,
+        f"{_HERE}.budget.Budget": 0,
+    },
     "TWISTED_DNS_RESOLVER": f"{_HERE}.addresses.GuardedResolver",
     "REDIRECT_MAX_TIMES": 5,
     "HTTPERROR_ALLOW_ALL": True,  # an error is a line in the ledger, not silence
@@ -57,7 +60,8 @@ def settings_of(source: WikiSource, user_agent: str, log_file: str, proxy: str =
         "AUTOTHROTTLE_START_DELAY": polite.delay,
         "AUTOTHROTTLE_MAX_DELAY": max(60.0, polite.longest_wait),
         "AUTOTHROTTLE_TARGET_CONCURRENCY": float(polite.concurrency),
-        "DOWNLOAD_TIMEOUT": limits.timeout,
+        "DOWNLOAD_TIMEOUT": limits.timeout,  # of a whole answer, from asking to its last byte
+        "DNS_TIMEOUT": limits.timeout,
         "DOWNLOAD_MAXSIZE": max(limits.page_bytes, limits.image_bytes),
         "RETRY_TIMES": polite.retries,
         "LOG_FILE": log_file,

@@ -1,9 +1,9 @@
 """Sources from files: by a name in pipeline/sources/, by the path of a .toml, or by that of a folder of pictures."""
 
-import re
 import tomllib
 from pathlib import Path
 
+from pipeline.crawl.names import slug
 from pipeline.crawl.sources import FolderSource, Source, WikiSource
 from pipeline.crawl.tables import build
 
@@ -30,9 +30,8 @@ def load_source(name_or_path: str | Path) -> Source:
     text, path = str(name_or_path), Path(name_or_path)
     if text in known_sources():
         return source_from_table(_table(SOURCE_FOLDER / f"{text}.toml", text), where=text)
-    if path.is_dir() and text != TEMPLATE:
-        own = path / OWN_FILE
-        return _from_file(own, str(own)) if own.is_file() else _bare_folder(path)
+    if path.is_dir() and text not in {"", TEMPLATE}:
+        return _own_source(path) if (path / OWN_FILE).is_file() else _bare_folder(path)
     if not text.endswith(".toml"):
         raise ValueError(
             f"source {text!r} is not known: choose {', '.join(known_sources())}, or give a .toml file or a folder."
@@ -63,8 +62,18 @@ def _from_file(path: Path, where: str) -> Source:
     return source_from_table(table, where)
 
 
+def _own_source(folder: Path) -> FolderSource:
+    """Return what a folder says of itself; it may have come from anywhere, so it speaks of nothing but itself."""
+    own = folder / OWN_FILE
+    source = _from_file(own, str(own))
+    if not isinstance(source, FolderSource) or not Path(source.folder).is_relative_to(folder.resolve()):
+        raise ValueError(f"{own} describes something outside its folder: name that file itself if you trust it.")
+    return source
+
+
 def _bare_folder(folder: Path) -> Source:
-    name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-") or TEMPLATE
+    name = slug(folder.resolve().name)
+    name = f"{name}-{TEMPLATE}" if name in known_sources() else name  # or they would share a raw store
     table = _table(SOURCE_FOLDER / f"{TEMPLATE}.toml", TEMPLATE)
     return source_from_table(table | {"name": name, "folder": str(folder.resolve())}, where=str(folder))
 

@@ -174,7 +174,7 @@ class FieldNames:
     id: str = "id"
     name: str = "name"
     image: str = "image"  # path of the picture, inside the folder
-    number: str = ""  # without it a record's place counts
+    number: str = ""  # without it all have the number 0
     form: str = ""
     group: str = ""  # family: all that must stay in one split; without it each record is its own
     licence: str = ""  # of a record, where it says so itself
@@ -189,6 +189,11 @@ class FolderSource(Source):
     records: str = "records.jsonl"
     texts: tuple[FieldText, ...]
     fields: FieldNames = FieldNames()
+
+    def __post_init__(self) -> None:
+        """Check what the types cannot say."""
+        _check(self)
+        _check_folder(self)
 
 
 def host_of(url: str) -> str:
@@ -221,6 +226,14 @@ def _check(source: Source) -> None:
         raise ValueError(f"{where}: assertions are {asserted}; yields and shares lie between 0 and 1.")
     if len(asserted.text_ratio) != 2 or not 0 <= asserted.text_ratio[0] < asserted.text_ratio[1] <= 1:  # noqa: PLR2004
         raise ValueError(f"{where}: text_ratio is {asserted.text_ratio}; give two shares, low and high: [0.5, 0.8].")
+
+
+def _check_folder(source: FolderSource) -> None:
+    where, fields = f"source {source.name!r}", source.fields
+    if not source.folder or not source.records:
+        raise ValueError(f"{where}: folder and records must not be empty; give a path, and the table's name inside it.")
+    if not all((fields.id, fields.name, fields.image, *(text.field for text in source.texts))):
+        raise ValueError(f"{where}: id, name, image and each text need a field; say which one of a record it is.")
 
 
 def _check_wiki(source: WikiSource) -> None:

@@ -1,19 +1,26 @@
-"""Scrapy's own way of asking over HTTP, with a bound that it lacks: on the head of an answer.
+"""Scrapy's own way of asking over HTTP, with what it lacks: a bound on the head of an answer, and a last look.
 
-Bodies are bounded by `download_maxsize` and a line by Twisted; but headers could go on for as long as the timeout.
+A request may wait minutes for its turn, after all middlewares have seen it; by then its host may have put up a wall,
+or the budget may be spent. Bodies are bounded by `download_maxsize` and a line by Twisted; but headers could go on for
+as long as the timeout.
 """
 
+from typing import Any
+
+from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import (
     HTTP11DownloadHandler,
     _LenientHTTP11ClientFactory,
     _LenientHTTP11ClientProtocol,
 )
 from scrapy.crawler import Crawler
+from scrapy.http import Response
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
-from twisted.web._newclient import HEADER, STATUS, Request
-from twisted.web.iweb import IResponse
+from twisted.web._newclient import HEADER, STATUS
+from twisted.web._newclient import Request as SentRequest
+
+from pipeline.crawl.budget import Budget
 
 MAX_HEAD = 262_144  # bytes of status line and headers, interim answers (1xx) included
 
@@ -27,7 +34,7 @@ class BoundedProtocol(_LenientHTTP11ClientProtocol):
 
     _head = 0  # bytes of the answer that is coming in, while its body has not begun
 
-    def request(self, request: Request) -> "Deferred[IResponse]":
+    def request(self, request: SentRequest) -> "Deferred[Any]":
         """Send a request, and count its answer from nothing."""
         self._head = 0
         return super().request(request)
@@ -46,15 +53,23 @@ class BoundedProtocol(_LenientHTTP11ClientProtocol):
 class BoundedFactory(_LenientHTTP11ClientFactory):
     """Makes such connections."""
 
-    def buildProtocol(self, addr: IAddress | None) -> BoundedProtocol:  # noqa: ARG002, N802 - Twisted's name
+    def buildProtocol(self, addr: object) -> BoundedProtocol:  # noqa: ARG002, N802 - Twisted's name
         """Return a new connection."""
         return BoundedProtocol(self._quiescentCallback)  # type: ignore[no-untyped-call]  # nor here
 
 
 class BoundedHandler(HTTP11DownloadHandler):
-    """Scrapy's handler for http and https, with such connections."""
+    """Scrapy's handler for http and https, with such connections, that looks once more before it asks."""
 
     def __init__(self, crawler: Crawler) -> None:
         """Make the handler, as Scrapy asks for it."""
         super().__init__(crawler)
         self._pool._factory = BoundedFactory  # noqa: SLF001 - as Scrapy does; there is no other way in
+
+    async def download_request(self, request: Request) -> Response:
+        """Return the answer; IgnoreRequest when the request may not be sent any more."""
+        budget = self._crawler.get_extension(Budget)
+        if budget is None:
+            raise TypeError("this handler needs the extension Budget: use `settings_of`.")
+        budget.spend(request)
+        return await super().download_request(request)

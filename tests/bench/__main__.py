@@ -1,20 +1,26 @@
-"""Run the benchmarks: `make bench`, or `python -m tests.bench [WORD …]` for the rows whose names hold a word."""
+"""Run the benchmarks: `make bench`, or `python -m tests.bench [WORD …]`.
+
+A word is the name of a set (pipeline, model, crawl), which alone is then run, or part of the names of the rows shown.
+"""
 
 import sys
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import model_rows, pipeline_rows
+from tests.bench import crawl_rows, model_rows, pipeline_rows
+
+SETS = {"pipeline": pipeline_rows.rows, "model": model_rows.rows, "crawl": crawl_rows.rows}
 
 
 def main(words: list[str]) -> None:
     """Print each row as soon as it is measured, then the table."""
     console = Console()
     table = Table("work", "unit", "the usual way", "usual", "ours", "ratio", "to reach", "note", title="Side by side")
-    for module in (pipeline_rows, model_rows):
-        for row in module.rows():
-            if words and not any(word in row.name for word in words):
+    parts = [word for word in words if word not in SETS]
+    for name in [word for word in words if word in SETS] or SETS:
+        for row in SETS[name]():
+            if parts and not any(part in row.name for part in parts):
                 continue
             reached = "[green]" if row.ratio >= row.target else "[red]"
             cells = (f"{row.usual:,.4g}", f"{row.ours:,.4g}", f"{reached}{row.ratio:,.3g} ×[/]", f"{row.target:g} ×")

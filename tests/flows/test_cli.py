@@ -33,7 +33,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
     store = make_store(root / "raw" / "sample", creatures(40))
     built = build(sample_source(), store, root / "builds" / NAME, name=NAME)
-    FolderStore(root / "releases").publish(built.with_manifest(gates=check(built)), "t")
+    FolderStore(root / "releases").publish(built.with_manifest(gates=check(built)))
     return root
 
 

@@ -70,7 +70,7 @@ def test_publishing_alone_hands_the_audience_down(tmp_path: Path, monkeypatch: p
     built.with_manifest(gates=check(built))
     monkeypatch.setattr(tasks, "publish_release", tasks.publish_release.fn)
     monkeypatch.setattr(flows, "announce", lambda *_: None)
-    done: Published = flows.publish_dataset.fn(str(built.folder), "t", str(tmp_path / "releases"), public=False)
+    done: Published = flows.publish_dataset.fn(str(built.folder), str(tmp_path / "releases"), public=False)
     assert FolderStore(tmp_path / "releases").open(NAME).manifest.visibility == "private"
     assert done.new
 

@@ -1,58 +1,41 @@
-"""Manners of the crawler towards a real server: pace, robots.txt, walls, budgets, and who it says it is."""
+"""Manners of the crawler towards a real server: pace, walls, failures, and who it says it is."""
 
-import ipaddress
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from functools import partial
-from http import HTTPStatus
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scrapy import Request
-from scrapy.crawler import Crawler
-from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
-from pipeline.crawl.addresses import kind_of_address, proxy_names, refusal, refusal_of_host
-from pipeline.crawl.ledger import Ledger
 from pipeline.crawl.pace import retry_after
-from pipeline.crawl.politeness import Gate, Manners
 from pipeline.crawl.raw import Crawl, RawStore
-from pipeline.crawl.robots import ROBOTS_BYTES, read_part
 from pipeline.crawl.run import CrawlError, crawl
-from pipeline.crawl.settings import settings_of
 from pipeline.crawl.source_files import wiki_source
 from pipeline.crawl.sources import Api
-from pipeline.crawl.spiders import SiteSpider
 from pipeline.records import Resource
-from pipeline.sample.wiki import HOST, Fault, Served, serve_wiki
+from pipeline.sample.wiki import Fault, Served, serve_wiki
 from tests.hostile_server import (
     LIST,
-    Answer,
     Hostile,
     Wire,
     article,
-    cut,
-    endless,
     list_page,
-    redirect,
     robots,
     serve,
+    serve_three,
     source_of,
 )
 from tests.hostile_server import page as answer_with
-from tests.wikis import asked, line, page, picture, png, small_wiki
+from tests.wikis import asked, line, page, picture, small_wiki
 
 SOURCE = wiki_source("sample")
-IMPATIENT = replace(SOURCE, politeness=replace(SOURCE.politeness, retries=0))
 
 
 @pytest.fixture
@@ -68,16 +51,8 @@ def store(tmp_path: Path) -> RawStore:
 
 @pytest.fixture
 def site() -> Iterator[Hostile]:
-    """A well-behaved site of three creatures, for tests to spoil."""
-    with serve() as server:
-        names = ("A", "B", "C")
-        server.paths |= {f"/wiki/{name}": answer_with(article(f"It is {name}.")) for name in names}
-        server.paths |= {f"/{name}.png": answer_with(png(place)) for place, name in enumerate(names)}
-        server.paths[LIST] = answer_with(list_page([(name, f"/{name}.png") for name in names]))
+    with serve_three() as server:
         yield server
-
-
-# Pace
 
 
 def waits(answer: dict[str, str], otherwise: float = 7.0) -> float:
@@ -164,6 +139,7 @@ def test_an_api_that_lags_is_asked_again_after_its_wait(served: Served, store: R
     assert all(resource.sha256 for resource in done.resources if resource.kind == "api")
 
 
+@pytest.mark.slow
 def test_a_site_that_asks_for_too_long_a_wait_is_left_alone(served: Served, store: RawStore) -> None:
     served.wiki.break_path(page(1), Fault(status=503, headers=(("Retry-After", "3600"),)))
     done = crawl(SOURCE, store, proxy=served.url)
@@ -177,99 +153,6 @@ def test_a_crawl_delay_beyond_patience_leaves_the_host_alone(site: Hostile, stor
     with pytest.raises(CrawlError, match="asks for 86400"):
         crawl(source_of(site), store)
     assert site.asked == ["/robots.txt"]
-
-
-# robots.txt
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("status", [HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.TOO_MANY_REQUESTS])
-def test_robots_txt_that_cannot_be_had_is_a_refusal(served: Served, store: RawStore, status: HTTPStatus) -> None:
-    served.wiki.break_path("/robots.txt", Fault(status=status))
-    with pytest.raises(CrawlError, match=r"refused by robots.txt: no access"):
-        crawl(IMPATIENT, store, proxy=served.url)
-    assert set(asked(served)) == {"/robots.txt"}
-
-
-@pytest.mark.slow
-def test_an_absent_robots_txt_allows(served: Served, store: RawStore) -> None:
-    served.wiki.break_path("/robots.txt", Fault(status=404))
-    done = crawl(SOURCE, store, proxy=served.url, limit=1)
-    assert line(done, page(1)).robots == f"allowed: no rules (404) at {HOST}/robots.txt"
-
-
-def test_a_robots_txt_of_any_length_is_read_by_whole_lines_up_to_its_bound() -> None:
-    rules = b"User-agent: *\nDisallow: /x\n"
-    assert read_part(rules) == rules
-    assert read_part(b"") == b""
-    long = rules + b"Disallow: /abc\n" * 100_000
-    part = read_part(long)
-    assert ROBOTS_BYTES - 20 < len(part) <= ROBOTS_BYTES
-    assert long.startswith(part)
-    assert part.endswith(b"\n")
-    assert read_part(b"x" * (ROBOTS_BYTES + 1)) == b""
-
-
-HUGE = "\n".join(f"Disallow: /nothing/{number}" for number in range(60_000))
-#: What a robots.txt says, and whether /wiki/A of a wiki may then be asked (or the picture that stands for it).
-RULES: dict[str, tuple[Answer, bool]] = {
-    "star": (robots("User-agent: *", "Disallow: /pic.png"), False),
-    "own-group-beats-star": (robots("User-agent: *", "Disallow: /", "", "User-agent: pixelbytes", "Allow: /"), True),
-    "own-group-refuses": (robots("User-agent: *", "Allow: /", "", "User-agent: PixelBytes", "Disallow: /"), False),
-    "others": (robots("User-agent: OtherBot", "Disallow: /"), True),
-    "byte-order-mark": (answer_with(b"\xef\xbb\xbfUser-agent: *\nDisallow: /pic.png\n"), False),
-    "wildcard": (robots("User-agent: *", "Disallow: /p*.png$"), False),
-    "wildcard-of-others": (robots("User-agent: *", "Disallow: /w/index.php?*action=history"), True),
-    "percent-encoded": (robots("User-agent: *", "Disallow: /%70ic%2Epng"), False),
-    "longest-match": (robots("User-agent: *", "Disallow: /", "Allow: /pic"), True),
-    "huge": (robots("User-agent: *", "Disallow: /pic.png", HUGE), False),
-    "huge-and-late": (robots("User-agent: *", HUGE, "Disallow: /pic.png"), True),
-    "cut-off": (cut, False),
-    "too-long": (partial(endless, claimed=-1), False),
-    "not-text": (answer_with(b"\x00\xff" * 500), True),
-    "moved": (redirect("/other-robots.txt", 301), False),
-    "moved-to-another-host": (redirect("http://elsewhere.example/robots.txt", 301), False),
-    "moved-to-a-file": (redirect("file:///etc/passwd", 301), False),
-    "moved-in-a-circle": (redirect("/robots.txt", 301), False),
-}
-
-
-@pytest.mark.slow
-def test_robots_txt_is_obeyed_in_all_its_forms(store: RawStore) -> None:
-    """One crawl of a list whose pictures lie on a server each, each with a robots.txt of its own."""
-    with ExitStack() as stack, serve() as first:
-        servers = {name: stack.enter_context(serve({"/robots.txt": rules})) for name, (rules, _) in RULES.items()}
-        for server in servers.values():
-            server.paths |= {
-                "/pic.png": answer_with(png(1)),
-                "/other-robots.txt": robots("User-agent: *", "Disallow: /p"),
-            }
-        rows = [(name, f"{server.url}/pic.png") for name, server in servers.items()]
-        first.paths |= {LIST: answer_with(list_page(rows))} | {
-            f"/wiki/{name}": answer_with(article()) for name in RULES
-        }
-        done = crawl(source_of(first, *servers.values()), store)
-    resources = {resource.url: resource for resource in done.resources}
-    may = {name: bool(resources[f"{server.url}/pic.png"].sha256) for name, server in servers.items()}
-    assert may == {name: allowed for name, (_, allowed) in RULES.items()}
-    assert {name: "/pic.png" in server.asked for name, server in servers.items()} == may
-    said = {name: resources[f"{server.url}/pic.png"].robots for name, server in servers.items()}
-    assert said["star"] == f"refused: rules of {servers['star'].url}/robots.txt"
-    assert "not on an allowed host" in said["moved-to-another-host"]
-    assert "no access (301)" in said["moved-to-a-file"]
-    assert "max redirections" in said["moved-in-a-circle"]
-
-
-@pytest.mark.slow
-def test_paths_of_a_wiki_are_refused_in_either_spelling(site: Hostile, store: RawStore) -> None:
-    site.paths["/robots.txt"] = robots("User-agent: *", "Disallow: /wiki/Special%3ASearch", "Disallow: /wiki/É")
-    site.paths[LIST] = answer_with(list_page([("Special:Search", "/A.png"), ("Été", "/B.png"), ("C", "/C.png")]))
-    done = crawl(source_of(site), store)
-    pages = {resource.title: bool(resource.sha256) for resource in done.resources if resource.kind == "description"}
-    assert pages == {"Special:Search": False, "Été": False, "C": True}
-
-
-# Walls
 
 
 @pytest.mark.slow
@@ -311,6 +194,27 @@ def test_a_wall_before_an_api_closes_the_host_it_speaks_for(site: Hostile, store
 
 
 @pytest.mark.slow
+def test_a_wall_stops_even_the_requests_that_wait_for_their_turn(site: Hostile, store: RawStore) -> None:
+    site.paths |= {"/robots.txt": robots("User-agent: *", "Crawl-delay: 0.2")}
+    site.paths |= {"/wiki/A": answer_with(b"", "cf-mitigated: challenge", status=403)}
+    done = crawl(source_of(site), store)
+    assert site.asked == ["/robots.txt", LIST, "/wiki/A"]
+    assert sum("wall against robots (403)" in resource.error for resource in done.resources) == 6
+
+
+@pytest.mark.slow
+def test_a_host_that_fails_again_and_again_is_left_alone(site: Hostile, store: RawStore) -> None:
+    names = [f"N{number}" for number in range(15)]
+    site.paths = {LIST: answer_with(list_page([(name, f"/{name}.png") for name in names]))}
+    site.paths |= {f"/wiki/{name}": answer_with(b"", status=500) for name in names}
+    source = source_of(site)
+    done = crawl(replace(source, politeness=replace(source.politeness, retries=1)), store)
+    assert len([path for path in site.asked if path.startswith("/wiki/")]) == 10
+    assert not [path for path in site.asked if path.endswith(".png")]
+    assert "failed 10 times in a row (answered 500)" in line_of(done, f"{site.url}/wiki/N14").error
+
+
+@pytest.mark.slow
 def test_a_wall_before_robots_txt_closes_the_host(site: Hostile, store: RawStore) -> None:
     site.paths["/robots.txt"] = answer_with(b"<title>Just a moment...</title>", status=403)
     with pytest.raises(CrawlError, match="wall against robots"):
@@ -318,152 +222,11 @@ def test_a_wall_before_robots_txt_closes_the_host(site: Hostile, store: RawStore
     assert site.asked == ["/robots.txt"]
 
 
-# Budgets
-
-
-def test_a_crawl_stops_in_order_when_its_requests_are_spent_and_is_continued(site: Hostile, store: RawStore) -> None:
-    source = source_of(site)
-    with pytest.raises(CrawlError, match=r"the budget of 4 requests is spent.*run it again"):
-        crawl(replace(source, limits=replace(source.limits, requests=4)), store)
-    assert len(site.asked) == 4
-    assert store.latest_crawl() is None
-    site.asked.clear()
-    done = crawl(replace(source, limits=replace(source.limits, requests=5)), store)
-    assert done.report is not None
-    assert (done.report.resumed, len(site.asked)) == (2, 5)
-    assert (
-        sum(bool(resource.sha256) for resource in done.resources if resource.kind in ("description", "miniature")) == 6
-    )
-
-
-@pytest.mark.slow
-def test_redirects_and_retries_are_paid_for_too(site: Hostile, store: RawStore) -> None:
-    site.paths["/wiki/A"] = redirect("/wiki/A")
-    source = source_of(site)
-    with pytest.raises(CrawlError, match="the budget of 5 requests is spent"):
-        crawl(replace(source, limits=replace(source.limits, requests=5)), store)
-    assert len(site.asked) == 5
-
-
-@pytest.mark.slow
-def test_a_crawl_stops_when_its_bytes_are_spent_and_is_continued(site: Hostile, store: RawStore) -> None:
-    big = png(1) + b"\0" * 40_000
-    site.paths |= {f"/{name}.png": answer_with(big + name.encode()) for name in "ABC"}
-    source = source_of(site)
-    with pytest.raises(CrawlError, match="the budget of 60000 bytes is spent"):
-        crawl(replace(source, limits=replace(source.limits, bytes=60_000)), store)
-    done = crawl(source, store)
-    assert done.report is not None
-    assert done.report.resumed >= 1
-    assert sum(bool(resource.sha256) for resource in done.resources if resource.kind == "miniature") == 3
-
-
-# Addresses and settings
-
-
-@pytest.mark.parametrize(
-    ("address", "kind"),
-    [
-        ("127.0.0.1", "loopback"),
-        ("::1", "loopback"),
-        ("::ffff:127.0.0.1", "loopback"),
-        ("2002:7f00:1::", "loopback"),
-        ("64:ff9b::a00:1", "private"),
-        ("10.1.2.3", "private"),
-        ("192.168.0.1", "private"),
-        ("100.64.0.1", "private"),
-        ("fd00::1", "private"),
-        ("169.254.169.254", "link-local"),
-        ("fe80::1%eth0", "link-local"),
-        ("224.0.0.1", "multicast"),
-        ("ff02::1", "multicast"),
-        ("240.0.0.1", "reserved"),
-        (str(ipaddress.IPv4Address(0)), "unspecified"),
-        ("::", "unspecified"),
-        ("1.1.1.1", ""),
-        ("2606:4700::1111", ""),
-        ("::ffff:1.1.1.1", ""),
-    ],
-)
-def test_addresses_are_fit_only_when_public(address: str, kind: str) -> None:
-    assert kind_of_address(ipaddress.ip_address(address)) == kind
-    assert bool(refusal("name", address)) == bool(kind)
-    assert bool(refusal_of_host(f"[{address}]" if ":" in address else address)) == bool(kind)
-
-
-@pytest.mark.parametrize("name", ["127.1", "0x7f000001", "2130706433", "0177.0.0.1", "127.0.0.1.", "[::1]"])
-def test_addresses_in_any_spelling_are_recognised(name: str) -> None:
-    assert "loopback" in refusal_of_host(name)
-    assert "`local = true`" in refusal_of_host(name)
-
-
-def test_names_are_left_to_the_resolver_and_its_nonsense_is_refused() -> None:
-    assert [refusal_of_host(name) for name in ("example.org", "", "a.b", "1.2.3.4.5", "fe80::z")] == [""] * 5
-    assert "no address" in refusal("name", "nonsense")
-
-
-def test_the_proxy_is_the_one_given_or_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    assert proxy_names("") == ()
-    monkeypatch.setenv("http_proxy", "http://me:secret@Cache.lan:3128")
-    monkeypatch.setenv("https_proxy", "cache2.lan:3128")
-    assert proxy_names("") == ("cache.lan", "cache2.lan")
-    assert proxy_names("http://127.0.0.1:8080") == ("127.0.0.1",)
-
-
-@pytest.mark.slow
-def test_behind_a_proxy_names_are_the_proxy_s_to_resolve_and_private_addresses_still_refused(
-    site: Hostile, store: RawStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("http_proxy", f"http://localhost:{site.port}")
-    monkeypatch.setenv("no_proxy", "")
-    public = replace(source_of(site, host="wiki.example"), local=False)
-    site.paths = {f"http://wiki.example{path}": answer for path, answer in site.paths.items()}
-    assert line_of(crawl(public, store), "http://wiki.example/A.png").sha256
-    for host, message in {
-        "169.254.169.254": "a link-local address",
-        f"localhost:{site.port}": "the proxy's own",
-    }.items():
-        site.asked.clear()
-        with pytest.raises((CrawlError, ValueError), match=message):
-            crawl(replace(source_of(site, host=host), local=False), RawStore(store.root.parent / host[:9]))
-        assert site.asked == []
-
-
-def test_a_source_that_is_asked_over_tls_alone_is_never_led_out_of_it(store: RawStore) -> None:
-    gates: dict[str, Gate] = {}
-    with serve() as server:
-        for scheme in ("http", "https"):
-            source = source_of(server, host="wiki.example", scheme=scheme)
-            crawler = Crawler(SiteSpider)
-            crawler.spider = SiteSpider(Manners(source=source, ledger=Ledger(store, source)))
-            gates[scheme] = Gate(crawler)
-    gates["http"].process_request(Request("http://wiki.example/robots.txt"))
-    gates["https"].process_request(Request("https://wiki.example/robots.txt"))
-    with pytest.raises(IgnoreRequest, match="would leave TLS"):
-        gates["https"].process_request(Request("http://wiki.example/robots.txt"))
-
-
 def line_of(done: Crawl, url: str) -> Resource:
     return next(resource for resource in done.resources if resource.url == url)
 
 
-def test_no_default_of_scrapy_that_is_not_ours_is_left() -> None:
-    polite = replace(SOURCE.politeness, concurrency=3, delay=2.0)
-    settings = settings_of(replace(SOURCE, politeness=polite), "me", "log", "http://127.0.0.1:1")
-    handlers = settings["DOWNLOAD_HANDLERS"]
-    assert isinstance(handlers, dict)
-    assert {scheme for scheme, handler in handlers.items() if handler} == {"http", "https"}
-    assert {"data", "file", "ftp", "s3"} == {scheme for scheme, handler in handlers.items() if handler is None}
-    off = ("TELNETCONSOLE_ENABLED", "REMOTE_CONTROL_ENABLED", "COOKIES_ENABLED", "METAREFRESH_ENABLED")
-    assert [settings[name] for name in off] == [False] * 4
-    assert [settings[name] for name in ("ROBOTSTXT_OBEY", "DOWNLOAD_VERIFY_CERTIFICATES")] == [True, True]
-    assert settings["DOWNLOAD_MAXSIZE"] == 8_388_608
-    assert (settings["CONCURRENT_REQUESTS_PER_DOMAIN"], settings["DOWNLOAD_DELAY"]) == (3, 2.0)
-    assert "scrapy" not in str(settings["TWISTED_DNS_RESOLVER"])
-
-
+@pytest.mark.slow
 def test_the_crawler_says_who_it_is(served: Served, store: RawStore) -> None:
     crawl(SOURCE, store, proxy=served.url, limit=1, contact="me@example.org")
     agents = {note.user_agent for note in served.wiki.asked}

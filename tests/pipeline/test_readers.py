@@ -19,8 +19,8 @@ def published(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Rel
     folder = tmp_path_factory.mktemp("readers")
     shutil.copytree(release.folder, folder / "built")
     copy = Release.open(folder / "built")
-    checked = copy.with_manifest(gates=check(copy))
-    return FolderStore(folder / "releases").publish(checked, title="A small bestiary").release
+    checked = copy.with_manifest(gates=check(copy), title="A small bestiary")
+    return FolderStore(folder / "releases").publish(checked).release
 
 
 @pytest.mark.filterwarnings("ignore")  # of datasets itself

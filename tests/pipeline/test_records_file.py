@@ -73,11 +73,11 @@ def test_a_record_is_a_listing_in_each_language() -> None:
     assert replace(french, key=english.key, language="en") == english
 
 
-def test_what_a_record_does_not_say_follows_from_its_place_and_id() -> None:
+def test_what_a_record_does_not_say_follows_from_its_id() -> None:
     listings = parsed(b"\n" + table(PLAIN | {"no": None}, PLAIN | {"id": 7, "form": ""})).listings[::2]
     assert [(one.key, one.number, one.form, one.group) for one in listings] == [
-        ("aardart", 2, "", "aardart"),
-        ("7", 3, "", "7"),
+        ("aardart", 0, "", "aardart"),
+        ("7", 0, "", "7"),
     ]
 
 

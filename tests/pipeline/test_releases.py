@@ -238,15 +238,15 @@ def test_verify_finds_a_manifest_that_lies(copy: Release) -> None:
 def test_versions_follow_from_what_changed(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "releases")
     beasts = creatures(30)
-    first = store.publish(built(tmp_path, beasts), "t")
+    first = store.publish(built(tmp_path, beasts))
     assert (first.version.tag, first.new) == ("v1.0.0", True)
-    same = store.publish(built(tmp_path, beasts), "t")
+    same = store.publish(built(tmp_path, beasts))
     assert (same.version, same.new) == (first.version, False)
     beasts[0] = replace(beasts[0], picture=png(999))
-    patch = store.publish(built(tmp_path, beasts), "t")
+    patch = store.publish(built(tmp_path, beasts))
     assert patch.version.tag == "v1.0.1"
     assert len(patch.release.manifest.diff.changed) == 1
-    minor = store.publish(built(tmp_path, [*beasts, *creatures(31)[30:]]), "t")
+    minor = store.publish(built(tmp_path, [*beasts, *creatures(31)[30:]]))
     assert minor.version.tag == "v1.1.0"
     assert minor.release.manifest.previous == "v1.0.1"
     assert store.versions(NAME) == ("v1.0.0", "v1.0.1", "v1.1.0")
@@ -270,10 +270,10 @@ def test_diff_tells_added_changed_and_removed(tmp_path: Path) -> None:
 def test_an_unchecked_or_failed_release_is_never_published(release: Release, copy: Release, tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "releases")
     with pytest.raises(GateError, match="never checked"):
-        store.publish(release, "t")
+        store.publish(release)
     bad = replace(copy, manifest=replace(copy.manifest, text_ratio=0.01))
     with pytest.raises(GateError, match="gates said no: text_ratio"):
-        store.publish(copy.with_manifest(gates=check(bad)), "t")
+        store.publish(copy.with_manifest(gates=check(bad)))
     assert store.versions(NAME) == ()
 
 
@@ -281,12 +281,12 @@ def test_an_unchecked_or_failed_release_is_never_published(release: Release, cop
 def test_a_publisher_that_dies_leaves_the_old_release_or_the_new_one_whole(tmp_path: Path, step: int) -> None:
     """Kill the publisher at its n-th change of the disk, then run it again."""
     store = FolderStore(tmp_path / "releases")
-    first = store.publish(built(tmp_path, creatures(10)), "t")
+    first = store.publish(built(tmp_path, creatures(10)))
     second = built(tmp_path, creatures(12))
     child = os.fork()
     if child == 0:  # pragma: no cover - the child dies
         _die_at(step)
-        store.publish(second, "t")
+        store.publish(second)
         os._exit(0)
     os.waitpid(child, 0)
     newest = store.open(NAME)
@@ -294,7 +294,7 @@ def test_a_publisher_that_dies_leaves_the_old_release_or_the_new_one_whole(tmp_p
     assert verify(newest) == ()
     assert (tmp_path / "releases" / NAME / "latest" / "manifest.json").is_file()
     assert first.version.tag in store.versions(NAME)
-    done = store.publish(second, "t")
+    done = store.publish(second)
     assert done.version.tag == "v1.1.0"
     assert verify(done.release) == ()
     assert (tmp_path / "releases" / NAME / "latest").resolve().name == "v1.1.0"
@@ -323,7 +323,7 @@ def _die_at(step: int) -> None:
 
 def test_references_are_resolved_or_refused_with_what_there_is(tmp_path: Path) -> None:
     releases = tmp_path / "releases"
-    published = FolderStore(releases).publish(built(tmp_path, creatures(10)), "t").release
+    published = FolderStore(releases).publish(built(tmp_path, creatures(10))).release
     for reference in (f"{NAME}@v1.0.0", NAME, str(published.folder), f"{releases}/{NAME}@v1.0.0", f"{releases}/{NAME}"):
         assert resolve(reference, releases).version == published.version
     with pytest.raises(ValueError, match=r"has no version 'v9.0.0': it has v1.0.0"):

@@ -258,6 +258,44 @@ def test_the_path_in_a_file_begins_where_the_file_lies(tmp_path: Path, monkeypat
         load_source(path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('id = "id"', 'id = ""', "id, name, image and each text need a field"),
+        ('field = "text"', 'field = ""', "id, name, image and each text need a field"),
+        ('records = "records.jsonl"', 'records = ""', "folder and records must not be empty"),
+        ('folder = "."', 'folder = ".."', "describes something outside its folder"),
+        ('folder = "."', 'folder = "/etc"', "describes something outside its folder"),
+    ],
+)
+def test_a_mistake_in_a_folders_own_file_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in FOLDER
+    (tmp_path / "source.toml").write_text(FOLDER.replace(old, new), encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        load_source(tmp_path)
+
+
+def test_a_folder_does_not_pass_itself_off_as_a_wiki_but_its_file_may_be_named(tmp_path: Path) -> None:
+    (tmp_path / "source.toml").write_text(SAMPLE, encoding="utf-8")
+    with pytest.raises(ValueError, match="name that file itself if you trust it"):
+        load_source(tmp_path)
+    assert load_source(tmp_path / "source.toml") == load_source("sample")
+
+
+def test_folders_of_other_scripts_and_of_known_names_have_names_of_their_own(tmp_path: Path) -> None:
+    names = []
+    for folder in ("動物園", "水族館", "Ménagerie", "sample", "zoo"):
+        (tmp_path / folder).mkdir()
+        names.append(folder_source(tmp_path / folder).name)
+    assert names[2:] == ["menagerie", "sample-folder", "zoo"]
+    assert len(set(names)) == 5
+
+
+def test_nothing_at_all_is_no_source() -> None:
+    with pytest.raises(ValueError, match="source '' is not known"):
+        load_source("")
+
+
 def test_a_folder_is_no_wiki(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is a folder, but a wiki is needed here"):
         wiki_source(tmp_path)
