@@ -39,6 +39,7 @@ def crawl(root: DataRoot, source: str, limit: int | None, contact: str | None, *
     say(result, f"crawl {done.name} of {known.name}: {told}", as_json=as_json)
     if not as_json:
         out.print(yield_table(seen))
+    _mention(seen)
     return _judged(seen)
 
 
@@ -97,9 +98,17 @@ def survey(root: DataRoot, source: str, crawl: str | None, *, as_json: bool) -> 
     for stage in seen.yields:
         for trouble in stage.troubles:
             out.print(f"{stage.stage}: {trouble}", markup=False, soft_wrap=True)
-    if seen.unknown_columns:
-        out.print(f"columns that the source does not know: {', '.join(seen.unknown_columns)}", markup=False)
+    _mention(seen)
     return _judged(seen)
+
+
+def _mention(seen: Survey) -> None:
+    """Say on stderr what is no failure, but worth a look."""
+    if seen.unknown_columns:
+        err.print(f"columns that the source does not know: {', '.join(seen.unknown_columns)}", markup=False)
+    troubles = sum(len(stage.troubles) for stage in seen.yields)
+    if troubles and not seen.failed:
+        err.print(f"{troubles} fell short, within what is allowed: `pixelbytes survey {seen.source}` names them")
 
 
 def warn_of_yields(source: Source, store: RawStore, crawl: str | None) -> None:

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from pipeline.crawl.readings import pages_there, why_not
 from pipeline.records import Dropped, Entry, Listing, Resource
 from pipeline.splits import split_of
-
-OK = 200
 
 
 def join(listings: Iterable[Listing], resources: Sequence[Resource]) -> tuple[list[Entry], list[Dropped]]:
     """Return an entry for each listing whose page and picture were fetched, sorted by key, and why the others fell.
 
-    A page may serve several listings (the forms of a species), and a listing have several pages, of which one must be
-    there. A key that is listed twice is kept once.
+    A page may serve several listings (the forms of a species), and a listing have several pages: `pages_there` says
+    which must be there. A key that is listed twice is kept once.
     """
     pages = _by_url(resources, "description")
     pictures = _by_url(resources, "miniature")
@@ -22,14 +21,12 @@ def join(listings: Iterable[Listing], resources: Sequence[Resource]) -> tuple[li
         if listing.key in entries:
             dropped.append(_drop(listing, "list", "the list names this record twice", listing.list_url))
             continue
-        found = [pages[page.url] for page in listing.pages if page.url in pages]
-        there = tuple(page for page in found if page.sha256)
+        there, reason = pages_there(listing, pages)
         picture = pictures.get(listing.miniature_url)
-        if not there:
-            first = pages.get(listing.pages[0].url)
-            dropped.append(_drop(listing, "description", _why(first, "page"), listing.pages[0].url))
+        if reason:
+            dropped.append(_drop(listing, "description", reason, listing.pages[0].url))
         elif picture is None or not picture.sha256:
-            dropped.append(_drop(listing, "miniature", _why(picture, "picture"), listing.miniature_url))
+            dropped.append(_drop(listing, "miniature", why_not(picture, "picture"), listing.miniature_url))
         else:
             split = split_of(listing.group)
             entries[listing.key] = Entry(listing=listing, descriptions=there, miniature=picture, split=split)
@@ -51,12 +48,6 @@ def without_twins(entries: Iterable[Entry]) -> tuple[list[Entry], list[Dropped]]
 
 def _by_url(resources: Sequence[Resource], kind: str) -> Mapping[str, Resource]:
     return {resource.url: resource for resource in resources if resource.kind == kind}
-
-
-def _why(resource: Resource | None, what: str) -> str:
-    if resource is None:
-        return f"the {what} was never fetched: the crawl stopped before it, or was limited"
-    return resource.error or f"the {what} answered {resource.status}, not {OK}"
 
 
 def _drop(listing: Listing, stage: str, reason: str, url: str) -> Dropped:

@@ -59,7 +59,9 @@ def asked(served: Served) -> list[str]:
 
 def bodies(done: Crawl) -> dict[tuple[str, str], str]:
     """Return the digests of what one crawls for, by kind and URL."""
-    return {(line.kind, line.url): line.sha256 for line in done.resources if line.kind not in ("api", "robots")}
+    return {
+        (line.kind, line.url): line.sha256 for line in done.resources if line.kind not in ("api", "robots", "source")
+    }
 
 
 def line(done: Crawl, path: str) -> Resource:

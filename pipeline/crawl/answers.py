@@ -1,10 +1,12 @@
 """What an answer is worth: whether its body is what was wanted, and which revision it says it is."""
 
 import json
+import re
 from http import HTTPStatus
 
 from pipeline.crawl.changes import Wanted
 from pipeline.crawl.ledger import Answer
+from pipeline.crawl.names import clean
 
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"\xff\xd8\xff", b"RIFF")
 
@@ -21,7 +23,7 @@ def objection(wanted: Wanted, answer: Answer) -> str:
     if wanted.ask:
         table = _json(answer.body)
         if "parse" not in table:
-            return f"the API gave no page: {str(table.get('error', answer.body[:80]))[:200]}"
+            return f"the API gave no page: {clean(str(table.get('error', answer.body[:80])))[:200]}"
     return ""
 
 
@@ -33,7 +35,8 @@ def is_api_error(answer: Answer) -> bool:
 def revision_of(wanted: Wanted, answer: Answer) -> str:
     """Return the revision that an API's page names itself; empty for anything else."""
     parse = _json(answer.body).get("parse") if wanted.ask else None
-    return str(parse.get("revid", "")) if isinstance(parse, dict) else ""
+    found = str(parse.get("revid", "")) if isinstance(parse, dict) else ""
+    return found if re.fullmatch(r"\d{1,20}", found, re.ASCII) else ""
 
 
 def _json(body: bytes) -> dict[str, object]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from pipeline.crawl.changes import Wanted
+from pipeline.crawl.names import clean
 from pipeline.crawl.raw import CrawlReport, RawStore
 from pipeline.crawl.sources import Source, WikiSource
 from pipeline.records import Resource
@@ -82,7 +83,7 @@ class Ledger:
         resource = Resource(
             url=wanted.url,
             kind=wanted.kind,
-            title=wanted.title,
+            title=clean(wanted.title),
             revision=wanted.revision,
             etag=answer.etag,
             last_modified=answer.last_modified,

@@ -4,8 +4,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from lxml import etree
+
+from pipeline.crawl.walls import is_challenge
 
 MAX_SPAN = 200  # rows or columns one cell may cover: more is a mistake, or an attack on memory
 MAX_COLUMNS = 200
@@ -13,15 +16,17 @@ _BINARY = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"%PDF", b"PK\x03\x04", b"\x1f\
 _PARSER = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _CONTAINERS = frozenset({"div", "section", "blockquote", "center", "article", "main"})
+_BOXES = frozenset({"thumb", "toc", "noprint", "navbox", "hatnote"})  # containers that are no part of the text
+_PARTS = frozenset({"thead", "tbody", "tfoot"})
 _END = b"<!-- \nNewPP limit report"  # MediaWiki ends an article with it; what follows is menus, half of a page
 _BY_ID = etree.XPath("//*[@id=$id]")
 _SILENT = frozenset({"script", "style", "figure", "table", "rt", "rp", "noscript", "template"})
+_APART = frozenset({"br", "p", "div", "li", "dd", "dt", "ul", "ol", "dl", "blockquote", "center", *_HEADINGS})
 _SILENT_CLASS = re.compile(r"(?:^|\s)(?:reference|mw-editsection|thumb|noprint|mw-cite-backlink)(?:\s|$)")
 _MARK = re.compile(
     r"\s?\[\s*(?:\d+|[a-z]|(?:note|nb|n)\s?\d+|citation needed|citation nécessaire|réf\. nécessaire|source\?)\s*\]",
     re.IGNORECASE,
 )
-_CHALLENGES = (b"<title>Just a moment", b"cf-challenge", b"cf_chl_opt", b"Attention Required! | Cloudflare")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +35,6 @@ class Cell:
 
     element: etree._Element
     own: bool
-
-
-def is_challenge(body: bytes) -> bool:
-    """Say whether a body is a wall against robots instead of the page."""
-    head = body[:16_384]
-    return any(mark in head for mark in _CHALLENGES)
 
 
 def markup(body: bytes, limit: int) -> etree._Element:
@@ -51,7 +50,7 @@ def markup(body: bytes, limit: int) -> etree._Element:
         raise ValueError(f"the body is binary (it begins with {body[:8]!r}), not HTML")
     if body.lstrip()[:1] == b"{":
         body = _html_of_api(body)
-    if is_challenge(body):
+    elif is_challenge(body):
         raise ValueError("the body is a wall against robots, not the page")
     if b"<" not in body:
         raise ValueError(f"the body is not HTML: it begins with {body[:40]!r}")
@@ -100,11 +99,13 @@ def _collect(element: etree._Element, parts: list[str]) -> None:
         if not first and item.tail:
             pending.append(item.tail)
         silent = not first and (item.tag in _SILENT or _SILENT_CLASS.search(item.get("class", "")))
+        apart = not first and item.tag in _APART  # it has a line of its own, so no word runs on into it
         first = False
         if silent or not isinstance(item.tag, str):
             continue
-        if item.tag == "br":
+        if apart:
             parts.append(" ")
+            pending.append(" ")
         pending.extend(reversed(item))
         if item.text:
             pending.append(item.text)
@@ -113,7 +114,8 @@ def _collect(element: etree._Element, parts: list[str]) -> None:
 def find_section(root: etree._Element, name: str) -> etree._Element | None:
     """Return the block of the heading of a section: the heading itself, or the div that newer wikis put around it."""
     anchor = name.replace(" ", "_")
-    for element in _BY_ID(root, id=anchor):
+    old = quote(anchor, safe=":").replace("%", ".")  # how wikis spelt what is not ASCII, and some still do
+    for element in (*_BY_ID(root, id=anchor), *_BY_ID(root, id=old)):
         heading = next((e for e in (element, *element.iterancestors()) if e.tag in _HEADINGS), None)
         if heading is not None:
             around = heading.getparent()
@@ -151,7 +153,7 @@ def _blocks_after(heading: etree._Element) -> Iterator[etree._Element]:
         rank = _rank(block)
         if rank is not None and rank <= limit:
             return
-        if rank is None and block.tag in _CONTAINERS and "thumb" not in block.get("class", "").split():
+        if rank is None and block.tag in _CONTAINERS and _BOXES.isdisjoint(block.get("class", "").split()):
             pending.extend(list(block)[::-1])
         else:
             yield block
@@ -164,7 +166,7 @@ def grid(table: etree._Element) -> list[list[Cell | None]]:
     """
     rows: list[list[Cell | None]] = []
     hanging: dict[int, tuple[etree._Element, int]] = {}  # column -> cell from above and the rows it still covers
-    for tr in table.iterfind("./tr") if table.find("./tr") is not None else table.iterfind("./*/tr"):
+    for tr in _rows(table):
         row: list[Cell | None] = []
         waiting = [cell for cell in tr if cell.tag in ("td", "th")]
         place = 0
@@ -188,13 +190,25 @@ def grid(table: etree._Element) -> list[list[Cell | None]]:
     return rows
 
 
+def _rows(table: etree._Element) -> Iterator[etree._Element]:
+    """Yield the rows of a table, which may or may not stand in its parts."""
+    for child in table:
+        if child.tag == "tr":
+            yield child
+        elif child.tag in _PARTS:
+            yield from child.iterfind("./tr")
+
+
 def _place(element: etree._Element, row: list[Cell | None], hanging: dict[int, tuple[etree._Element, int]]) -> int:
     """Put a cell into `row` as often as it is wide; what it covers below is left in `hanging`, for the next rows."""
     down, across = _span(element, "rowspan"), _span(element, "colspan")
     for i in range(across):
+        above, left = hanging.pop(len(row), (element, 1))  # what hangs where this cell is wide goes on behind it
         row.append(Cell(element=element, own=i == 0))
         if down > 1:
             hanging[len(row) - 1] = (element, down - 1)
+        elif left > 1:
+            hanging[len(row) - 1] = (above, left - 1)
     return len(row)
 
 

@@ -1,8 +1,10 @@
 """What was read from a body: the rows of a list, what was not understood of it, and why a page has no description."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from pipeline.records import Listing
+from pipeline.records import Listing, Resource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +31,26 @@ class MissingDescription:
 
     title: str
     reason: str
+
+
+def pages_there(listing: Listing, pages: Mapping[str, Resource]) -> tuple[tuple[Resource, ...], str]:
+    """Return the pages of a listing that a crawl has, in the listing's order, or none and the reason.
+
+    `pages` are those of the crawl, by URL. The first page must be there. Of the others one may be absent, but none may
+    have failed: a description would else be shorter for a day, and nobody would know why.
+    """
+    first = pages.get(listing.pages[0].url)
+    if first is None or not first.sha256:
+        return (), why_not(first, "page")
+    found = [pages[page.url] for page in listing.pages if page.url in pages]
+    failed = next((page for page in found if not page.sha256 and page.status != HTTPStatus.NOT_FOUND), None)
+    if failed is not None:
+        return (), f"{failed.title or failed.url}: {why_not(failed, 'page')}"
+    return tuple(page for page in found if page.sha256), ""
+
+
+def why_not(resource: Resource | None, what: str) -> str:
+    """Return why a crawl has no body of a resource; None stands for one without a line."""
+    if resource is None:
+        return f"the {what} was never fetched: the crawl stopped before it, or was limited"
+    return resource.error or f"the {what} answered {resource.status}, not {HTTPStatus.OK.value}"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from scrapy import Request, Spider
 from scrapy.exceptions import IgnoreRequest
@@ -51,6 +51,7 @@ class SiteSpider(Spider):
         self.problem = ""  # why the crawl as a whole failed
         self.planned: dict[tuple[str, str], Wanted] = {}  # what the lists ask for
         self.would: Counter[tuple[str, str]] = Counter()  # host and kind -> requests that a dry spider did not make
+        self._looked: set[str] = set()  # hosts asked for nothing but their robots.txt
         self._rounds = 0  # continuations asked for
 
     async def start(self) -> AsyncIterator[Request]:
@@ -248,10 +249,14 @@ class SiteSpider(Spider):
     def _fetch(self, wanted: Iterable[Wanted]) -> Iterator[Request]:
         """Ask for the bodies themselves; a dry spider asks for lists only, and counts the others."""
         for item in wanted:
-            if self.dry and item.kind != "list":
-                self.would[host_of(item.ask or item.url), item.kind] += 1
-            else:
+            if not self.dry or item.kind == "list":
                 yield self._ask(item)
+                continue
+            url = item.ask or item.url
+            self.would[host_of(url), item.kind] += 1
+            if host_of(url) not in self._looked | set(self.manners.robots):  # its robots.txt says how fast
+                self._looked.add(host_of(url))
+                yield self._ask(Wanted(kind="robots", url=urljoin(url, "/robots.txt")))
 
 
 def _row_of(listing: Listing) -> str:

@@ -1,13 +1,14 @@
 """What a crawl yielded, stage by stage, against what its source asserts: here a changed site is noticed, loudly."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.crawl.pages import gathered, parse_description, parse_list
 from pipeline.crawl.raw import Crawl, RawStore
-from pipeline.crawl.readings import Unparsed
-from pipeline.crawl.sources import Source
-from pipeline.records import Description, Listing, Resource
+from pipeline.crawl.readings import Unparsed, pages_there, why_not
+from pipeline.crawl.sources import FieldText, PageText, Source
+from pipeline.records import Description, Listing
 
 SHOWN = 20  # pages named for one stage in a message; `pixelbytes survey` shows all
 
@@ -114,7 +115,7 @@ def read_lists(crawl: Crawl, store: RawStore, source: Source) -> Lists:
 def survey(source: Source, store: RawStore, crawl: Crawl | None = None) -> Survey:
     """Return the yields of a crawl, the newest unless one is given.
 
-    A crawl that was limited is judged by what it asked for. Raises ValueError when there is no crawl, or no list in it.
+    A crawl that was limited is judged by the rows it got to. Raises ValueError without a crawl, or a list in it.
     """
     chosen = crawl or store.latest_crawl()
     if chosen is None:
@@ -122,29 +123,37 @@ def survey(source: Source, store: RawStore, crawl: Crawl | None = None) -> Surve
     lists = read_lists(chosen, store, source)
     asserted = source.assertions
     rows = _Reader(source, store, chosen)
-    stages = [_rows(lists, asserted.max_unparsed)]
-    for language in dict.fromkeys(listing.language for listing in lists.listings):
-        spoken = [listing for listing in lists.listings if listing.language == language]
+    within = rows.within(lists.listings)
+    stages = [_rows(lists, len(source.texts), asserted.max_unparsed)]
+    for language in _languages(source):
+        spoken = {listing.key: listing for listing in lists.listings if listing.language == language}
         stages.append(
             Yield(stage=f"listings ({language})", found=len(spoken), of=0, least=float(asserted.min_listings))
         )
-        asked = [listing for listing in spoken if rows.was_asked(listing)]
+        asked = [listing for listing in within if listing.language == language]
         stages.append(
             _stage(f"descriptions ({language})", asked, asserted.min_description_yield, map(rows.description, asked))
         )
-    asked = list({listing.miniature_url: listing for listing in lists.listings if rows.was_asked(listing)}.values())
+    asked = list({listing.miniature_url: listing for listing in within}.values())
     stages.append(_stage("miniatures", asked, asserted.min_miniature_yield, map(rows.miniature, asked)))
     return Survey(source=source.name, crawl=chosen.name, yields=tuple(stages), unknown_columns=lists.unknown_columns)
 
 
-def _rows(lists: Lists, most: float) -> Yield:
+def _languages(source: Source) -> list[str]:
+    """Return the languages of a source: one that no row has is missed, not forgotten."""
+    return [text.language for text in source.texts if isinstance(text, PageText | FieldText)]
+
+
+def _rows(lists: Lists, languages: int, most: float) -> Yield:
     """Return how many rows of the lists were understood; one that lacks a language counts as not understood."""
     troubles = tuple(
         Trouble(url=url, what=f"{row.where} ({row.text})" if row.text else row.where, reason=row.reason)
         for url, row in lists.unparsed
     )
-    found = len(lists.listings)
-    return Yield(stage="rows of the list", found=found, of=found + len(troubles), least=1 - most, troubles=troubles)
+    spoken = Counter(listing.key.partition(".")[0] for listing in lists.listings)  # keys without their language
+    found = sum(count >= languages for count in spoken.values())
+    amiss = len({(url, row.where) for url, row in lists.unparsed})
+    return Yield(stage="rows of the list", found=found, of=found + amiss, least=1 - most, troubles=troubles)
 
 
 def _stage(name: str, asked: Sequence[Listing], least: float, troubles: Iterable[Trouble | None]) -> Yield:
@@ -171,9 +180,16 @@ class _Reader:
         self.pictures = crawl.by_url("miniature")
         self._seen: dict[tuple[str, str], str] = {}  # page and language -> why it says nothing
 
-    def was_asked(self, listing: Listing) -> bool:
-        """Say whether the crawl got as far as this listing."""
-        return listing.pages[0].url in self.pages or listing.miniature_url in self.pictures
+    def within(self, listings: Sequence[Listing]) -> list[Listing]:
+        """Return the listings that the crawl got to: of each list, all up to the last one that it asked for whole.
+
+        Those behind may share a page with one before them, as forms do, and were still never asked for.
+        """
+        last: dict[str, int] = {}
+        for place, listing in enumerate(listings):
+            if listing.pages[0].url in self.pages and listing.miniature_url in self.pictures:
+                last[listing.list_url] = place
+        return [listing for place, listing in enumerate(listings) if place <= last.get(listing.list_url, -1)]
 
     def description(self, listing: Listing) -> Trouble | None:
         """Return why a listing has no description; None when it has one."""
@@ -185,10 +201,9 @@ class _Reader:
         return Trouble(url=first.url, what=first.title, reason=reason) if reason else None
 
     def _silence(self, listing: Listing) -> str:
-        found = [self.pages[page.url] for page in listing.pages if page.url in self.pages]
-        there = [page for page in found if page.sha256]
-        if not there:
-            return _why(self.pages.get(listing.pages[0].url))
+        there, reason = pages_there(listing, self.pages)
+        if reason:
+            return reason
         said = gathered(
             parse_description(self.store.get(page.sha256), page.title, listing.language, self.source) for page in there
         )
@@ -199,10 +214,4 @@ class _Reader:
         resource = self.pictures.get(listing.miniature_url)
         if resource is not None and resource.sha256:
             return None
-        return Trouble(url=listing.miniature_url, what=listing.name, reason=_why(resource))
-
-
-def _why(resource: Resource | None) -> str:
-    if resource is None:
-        return "it was never asked for"
-    return resource.error or f"it answered {resource.status}"
+        return Trouble(url=listing.miniature_url, what=listing.name, reason=why_not(resource, "picture"))

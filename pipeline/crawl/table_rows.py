@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from lxml import etree
 
@@ -15,6 +15,7 @@ from pipeline.records import Listing, PageLink
 _MAX_LABEL = 200  # characters of a name or form: longer ones are prose that slipped in
 _MAX_QUOTE = 80  # characters of a row that are shown with the reason why it was not understood
 _MAX_NUMBER = 99_999
+_URL_SAFE = "/%:@!$&'()*+,;=~-._"  # what an address has as it is; anything else is written as %XX
 _MAX_COLUMN = 60  # characters of a heading that are shown
 
 
@@ -69,7 +70,8 @@ def unknown_columns(table: etree._Element, rules: ListRules) -> list[str]:
     except ValueError:
         return []
     owned = ([cell.element for cell in row if cell is not None and cell.own] for row in rows)
-    texts = (clean(text_of(cell))[:_MAX_COLUMN] for own in owned if _is_heading(own) for cell in own)
+    headings = (own for own in owned if _is_heading(own) and len(own) > 1)  # one cell alone parts the rows below it
+    texts = (clean(text_of(cell))[:_MAX_COLUMN] for own in headings for cell in own)
     return [text for text in texts if text and text.casefold() not in known]
 
 
@@ -83,7 +85,7 @@ def _is_heading(own: list[etree._Element]) -> bool:
 
 def _columns(row: list[Cell | None], rules: ListRules, before: _Columns) -> _Columns:
     """Return where a row of headings puts the columns; what it does not name stays where it was."""
-    headings = [text_of(cell.element).casefold() if cell is not None and cell.own else "" for cell in row]
+    headings = [clean(text_of(cell.element)).casefold() if cell is not None and cell.own else "" for cell in row]
 
     def column(names: tuple[str, ...], place: int | None) -> int | None:
         return next((headings.index(name.casefold()) for name in names if name.casefold() in headings), place)
@@ -193,7 +195,7 @@ def _image_url(image: etree._Element, url: str) -> str:
     """Return the address of the original file: no query, and a scaled copy is led back to what it was made from."""
     parts = urlsplit(urljoin(url, image.get("src", "").strip()))
     path: str = re.sub(r"/thumb(/[^/]+/[^/]+/[^/]+)/[^/]+$", r"\1", parts.path)
-    return str(urlunsplit((parts.scheme, parts.netloc, path, "", "")))
+    return str(urlunsplit((parts.scheme, parts.netloc, quote(path, safe=_URL_SAFE), "", "")))
 
 
 def _name(cell: etree._Element) -> tuple[str, str]:
@@ -201,7 +203,7 @@ def _name(cell: etree._Element) -> tuple[str, str]:
     small = cell.find(".//small")
     form = clean(text_of(small)).strip("() ") if small is not None else ""
     inside = set(small.iter("a")) if small is not None else set()
-    link = next((a for a in cell.iter("a") if a not in inside and text_of(a)), None)
+    link = next((a for a in _links(cell) if a not in inside and text_of(a)), None)
     whole = text_of(cell)
     name = text_of(link) if link is not None else whole.removesuffix(text_of(small)).strip() if form else whole
     name = clean(name)
@@ -213,11 +215,20 @@ def _name(cell: etree._Element) -> tuple[str, str]:
 def _page_title(row: list[Cell | None], name_cell: etree._Element, text: PageText) -> str:
     """Return the title of the describing page: by the link whose title has the prefix, else by the name's own link."""
     prefix = text.page_prefix
-    cells = [cell.element for cell in row if cell is not None and cell.own] if prefix else [name_cell]
-    for link in (a for cell in cells for a in cell.iter("a")):
+    cells = sorted(filter(None, row), key=lambda cell: not cell.own)  # what hangs from above comes last
+    links = [link for cell in cells for link in _links(cell.element)] if prefix else _links(name_cell)
+    there = [link for link in links if "new" not in link.get("class", "").split()]  # new: red, to no page
+    for link in there:
         path = unquote(urlsplit(link.get("href", "")).path)
         title = link.get("title", "") or ("" if prefix else path.rsplit("/", 1)[-1].replace("_", " "))
-        named = clean(title[len(prefix) :]) if title.startswith(prefix) else ""
+        named = clean(title[len(prefix) :]).partition("#")[0].strip() if title.startswith(prefix) else ""
         if named and len(named) <= _MAX_LABEL:
             return named
+    if not prefix and len(there) < len(links):
+        raise ValueError("its link is red: the wiki has no such page")
     raise ValueError(f"no link leads to the page (title prefix {prefix!r})")
+
+
+def _links(cell: etree._Element) -> list[etree._Element]:
+    """Return the links of a cell, the name's own first: it has words, and does not stand in the small print."""
+    return sorted(cell.iter("a"), key=lambda link: (not text_of(link), any(link.iterancestors("small"))))

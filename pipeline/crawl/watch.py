@@ -8,9 +8,11 @@ from dataclasses import asdict, replace
 from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.http import Response
+from scrapy.utils.defer import deferred_from_coro
 from twisted.python.failure import Failure
 
 from pipeline.crawl.ledger import Ledger
+from pipeline.crawl.politeness import manners_of
 from pipeline.crawl.raw import CrawlReport
 from pipeline.crawl.spiders import SiteSpider
 
@@ -37,8 +39,8 @@ class Watch:
         count = stats.get_value if stats is not None else lambda _name, otherwise: otherwise
         report = replace(
             self.ledger.report,
-            requests=int(count("downloader/request_count", 0)),
-            bytes=int(count("downloader/response_bytes", 0)),
+            requests=int(count("budget/requests", 0)),
+            bytes=int(count("budget/bytes", 0)),
         )
         problem = self.problem or str(getattr(self.crawler.spider, "problem", ""))
         if problem:
@@ -67,7 +69,14 @@ class Watch:
         self.problem = ""
 
     def _error(self, failure: Failure) -> None:
-        self.problem = self.problem or f"a fault of ours, please report it: {failure.getErrorMessage()[:300]}."
+        """Stop at once: a site is not to be asked for what cannot be kept."""
+        fault = failure.value
+        what = "the raw store cannot be written" if isinstance(fault, OSError) else "a fault of ours, please report it"
+        self.problem = self.problem or f"{what}: {failure.getErrorMessage()[:300]}."
+        manners = manners_of(self.crawler)
+        if not manners.spent:
+            manners.spent = self.problem
+            deferred_from_coro(self.crawler.engine.close_spider_async(reason="it could not go on"))
 
     def _response(self, response: Response) -> None:
         if time.monotonic() - self._told >= TELL_EVERY and response.status:

@@ -193,7 +193,7 @@ def _cpu_row(small: list[Cost], plain: list[Cost], large: list[Cost]) -> Row:
     return Row(
         name=f"crawl, {2 * LARGE:,} pages and pictures",
         unit="requests per CPU second",
-        reference="requests + BeautifulSoup, no robots.txt, no store",
+        reference="requests + BeautifulSoup, reading as it goes; no manners, no keys",
         usual=plain[0].requests / usual,
         ours=large[0].requests / ours,
         target=1,

@@ -1,11 +1,16 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.build import build
+from pipeline.crawl.raw import RawStore
 from pipeline.release import Release
+from pipeline.sample.wiki import Served, serve_wiki
+from tests.hostile_server import Hostile, serve_three
 from tests.raw_stores import creatures, make_store, sample_source
+from tests.wikis import small_wiki
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +20,23 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     stub = replace(creatures(61)[60], page=b"<html><h2><span id='Habitat'>Habitat</span></h2></html>")
     store = make_store(root / "raw", [*creatures(60), stub])
     return build(sample_source(), store, root / "built", name="pixelbytes/small")
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """A small wiki on loopback."""
+    with serve_wiki(small_wiki()) as served:
+        yield served
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RawStore:
+    """An empty raw store."""
+    return RawStore(tmp_path / "raw" / "sample")
+
+
+@pytest.fixture
+def site() -> Iterator[Hostile]:
+    """Three hosts that misbehave as they are told."""
+    with serve_three() as server:
+        yield server

@@ -1,9 +1,7 @@
 """What a crawl may cost in all, and which addresses and schemes it never leaves for."""
 
 import ipaddress
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from scrapy import Request
@@ -23,24 +21,12 @@ from tests.hostile_server import (
     Hostile,
     redirect,
     serve,
-    serve_three,
     source_of,
 )
 from tests.hostile_server import page as answer_with
 from tests.wikis import png
 
 SOURCE = wiki_source("sample")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> RawStore:
-    return RawStore(tmp_path / "raw" / "sample")
-
-
-@pytest.fixture
-def site() -> Iterator[Hostile]:
-    with serve_three() as server:
-        yield server
 
 
 def test_a_crawl_stops_in_order_when_its_requests_are_spent_and_is_continued(site: Hostile, store: RawStore) -> None:

@@ -174,9 +174,6 @@ def test_pictures_are_stored_by_digest_whatever_they_are_called(store: RawStore)
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True, reason="the ledger keeps titles as they come, and the list addresses as they are written"
-)
 def test_a_picture_s_name_brings_nothing_hidden_into_the_books(store: RawStore) -> None:
     names = ("/%E2%80%AE%0A%23%20x.png", "/a\u202eb.png")
     with serve() as server:

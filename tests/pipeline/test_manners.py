@@ -2,12 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,7 +18,7 @@ from pipeline.crawl.run import CrawlError, crawl
 from pipeline.crawl.source_files import wiki_source
 from pipeline.crawl.sources import Api
 from pipeline.records import Resource
-from pipeline.sample.wiki import Fault, Served, serve_wiki
+from pipeline.sample.wiki import Fault, Served
 from tests.hostile_server import (
     LIST,
     Hostile,
@@ -29,30 +27,12 @@ from tests.hostile_server import (
     list_page,
     robots,
     serve,
-    serve_three,
     source_of,
 )
 from tests.hostile_server import page as answer_with
-from tests.wikis import asked, line, page, picture, small_wiki
+from tests.wikis import asked, line, page, picture
 
 SOURCE = wiki_source("sample")
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    with serve_wiki(small_wiki()) as served:
-        yield served
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> RawStore:
-    return RawStore(tmp_path / "raw" / "sample")
-
-
-@pytest.fixture
-def site() -> Iterator[Hostile]:
-    with serve_three() as server:
-        yield server
 
 
 def waits(answer: dict[str, str], otherwise: float = 7.0) -> float:

@@ -1,11 +1,9 @@
 """robots.txt in all its forms, as a real server may answer it."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +11,7 @@ from pipeline.crawl.raw import RawStore
 from pipeline.crawl.robots import ROBOTS_BYTES, read_part
 from pipeline.crawl.run import CrawlError, crawl
 from pipeline.crawl.source_files import wiki_source
-from pipeline.sample.wiki import HOST, Fault, Served, serve_wiki
+from pipeline.sample.wiki import HOST, Fault, Served
 from tests.hostile_server import (
     LIST,
     Answer,
@@ -25,31 +23,13 @@ from tests.hostile_server import (
     redirect,
     robots,
     serve,
-    serve_three,
     source_of,
 )
 from tests.hostile_server import page as answer_with
-from tests.wikis import asked, line, page, png, small_wiki
+from tests.wikis import asked, line, page, png
 
 SOURCE = wiki_source("sample")
 IMPATIENT = replace(SOURCE, politeness=replace(SOURCE.politeness, retries=0))
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    with serve_wiki(small_wiki()) as served:
-        yield served
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> RawStore:
-    return RawStore(tmp_path / "raw" / "sample")
-
-
-@pytest.fixture
-def site() -> Iterator[Hostile]:
-    with serve_three() as server:
-        yield server
 
 
 @pytest.mark.slow

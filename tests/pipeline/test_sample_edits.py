@@ -1,23 +1,17 @@
 """The bestiary's API in bulk, and its edits: what a crawler that asks for change keys meets there."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
 
 from pipeline.crawl.changes import Wanted, continued, generator_call, key_calls, read_keys
 from pipeline.sample.state import CATEGORY_TITLE, LIST_TITLE, page_path
-from pipeline.sample.wiki import HOST, Served, reply, serve_wiki
-from tests.wikis import api, ask, creature, picture, png, small_wiki
+from pipeline.sample.wiki import HOST, Served, reply
+from tests.wikis import api, ask, creature, picture, png
 
 API = f"{HOST}/w/api.php"
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    with serve_wiki(small_wiki()) as served:
-        yield served
 
 
 def keys_of(served: Served, call: Wanted) -> tuple[dict[str, str], int]:

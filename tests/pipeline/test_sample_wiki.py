@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -17,12 +16,6 @@ from tests.wikis import api, ask, creature, png, small_wiki
 SOURCE = wiki_source("sample")
 LIST_DIGEST = "1d679a853c6889acea909a3cd707a272a1ad3c180f17d64cdbd015d20554c43a"
 ARTICLE_DIGEST = "1d7a0e1174e9362557c01f21b288e8fdc39ddc4d287f219a93b5214dee51511d"
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    with serve_wiki(small_wiki()) as served:
-        yield served
 
 
 def test_the_list_and_all_it_leads_to_can_be_read_by_the_parsers(served: Served) -> None:
