@@ -108,7 +108,7 @@ def _mention(seen: Survey) -> None:
         err.print(f"columns that the source does not know: {', '.join(seen.unknown_columns)}", markup=False)
     troubles = sum(len(stage.troubles) for stage in seen.yields)
     if troubles and not seen.failed:
-        err.print(f"{troubles} fell short, within what is allowed: `pixelbytes survey {seen.source}` names them")
+        err.print(f"{troubles} fell short, within what is allowed: `pixelbytes survey SOURCE` names them")
 
 
 def warn_of_yields(source: Source, store: RawStore, crawl: str | None) -> None:

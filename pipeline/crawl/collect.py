@@ -7,6 +7,7 @@ from dataclasses import replace
 from pipeline.crawl.folder import gather
 from pipeline.crawl.progress import Progress, bar
 from pipeline.crawl.raw import Crawl, RawStore
+from pipeline.crawl.records_file import SCHEME
 from pipeline.crawl.run import check_request, crawl
 from pipeline.crawl.source_files import source_from_table
 from pipeline.crawl.sources import FolderSource, Rights, Source, WikiSource
@@ -30,6 +31,9 @@ def collect(
             return gather(source, store, limit=limit, progress=progress or draw)
     if not isinstance(source, WikiSource):
         raise TypeError(f"source {source.name!r} is a {type(source).__name__}, which nothing collects.")
+    latest = store.latest_crawl()
+    if latest is not None and any(line.url.startswith(SCHEME) for line in latest.resources):
+        raise ValueError(f"{store.root} holds a folder's crawls: give the wiki {source.name!r} another name.")
     return crawl(source, store, limit=limit, proxy=proxy, contact=contact, progress=progress)
 
 

@@ -226,9 +226,13 @@ def _page_title(row: list[Cell | None], name_cell: etree._Element, text: PageTex
             return named
     if not prefix and len(there) < len(links):
         raise ValueError("its link is red: the wiki has no such page")
-    raise ValueError(f"no link leads to the page (title prefix {prefix!r})")
+    raise ValueError(f"no link leads to the page (title prefix {prefix!r})" if prefix else "its name is no link")
 
 
 def _links(cell: etree._Element) -> list[etree._Element]:
     """Return the links of a cell, the name's own first: it has words, and does not stand in the small print."""
-    return sorted(cell.iter("a"), key=lambda link: (not text_of(link), any(link.iterancestors("small"))))
+
+    def last(link: etree._Element) -> tuple[bool, bool]:
+        return not text_of(link), next(link.iterancestors("small"), None) is not None
+
+    return sorted(cell.iter("a"), key=last)

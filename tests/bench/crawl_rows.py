@@ -119,7 +119,8 @@ def large_page(title: str, inside: str) -> bytes:
         ]
     )
     script = "<script>RLCONF={" + ",".join(f'"wgSetting{n}":["","value"]' for n in range(60)) + "};</script>"
-    body = frame(title, whole, "/").replace(b"</head>", script.encode() + b"\n</head>")
+    head = f'{script}\n<meta name="generator" content="MediaWiki 1.39.17"/>\n</head>'
+    body = frame(title, whole, "/").replace(b"</head>", head.encode())
     return body.replace(b"</body>", _menus(title).encode() + b"\n</body>")
 
 

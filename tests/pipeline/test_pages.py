@@ -1,16 +1,16 @@
 """Parsers against golden pages, and against what is no page at all."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.crawl.markup import grid, markup, text_of
+from pipeline.crawl.markup import find_section, markup
 from pipeline.crawl.names import slug
-from pipeline.crawl.pages import parse_description, parse_list
+from pipeline.crawl.pages import gathered, parse_description, parse_list
 from pipeline.crawl.readings import MissingDescription
 from pipeline.crawl.source_files import wiki_source
 from pipeline.records import Description
@@ -18,6 +18,7 @@ from pipeline.records import Description
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "pages"
 SOURCE = wiki_source("mediawiki-local")
 LIST_URL = SOURCE.start[0]
+CASES = sorted(folder.name for folder in FIXTURES.iterdir())
 
 
 def golden(case: str) -> tuple[bytes, dict[str, list[object]]]:
@@ -26,20 +27,7 @@ def golden(case: str) -> tuple[bytes, dict[str, list[object]]]:
     return body, json.loads((folder / "expected.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("case", ["list-rowspan", "list-empty-cell", "list-troubles"])
-def test_a_list_page_gives_the_listings_and_troubles_that_are_written_down(case: str) -> None:
-    body, expected = golden(case)
-    page = parse_list(body, LIST_URL, SOURCE)
-    found = [
-        {key: value for key, value in asdict(item).items() if key != "list_url"}
-        | {"pages": [[p.title, p.url] for p in item.pages]}
-        for item in page.listings
-    ]
-    assert found == expected["listings"]
-    assert [[row.where, row.reason] for row in page.unparsed] == expected["unparsed"]
-
-
-@pytest.mark.parametrize("case", ["biology-old", "biology-new", "biology-api"])
+@pytest.mark.parametrize("case", [case for case in CASES if case.startswith("biology") and case != "biology-missing"])
 def test_a_description_is_the_same_in_each_heading_dom_and_through_the_api(case: str) -> None:
     body, expected = golden(case)
     found = parse_description(body, "Fernling (Creature)", "en", SOURCE)
@@ -48,9 +36,65 @@ def test_a_description_is_the_same_in_each_heading_dom_and_through_the_api(case:
     assert list(found.paragraphs) == expected["paragraphs"]
 
 
-def test_a_page_without_the_section_says_which_sections_it_has() -> None:
-    body, expected = golden("biology-missing")
-    assert parse_description(body, "x", "en", SOURCE) == MissingDescription(title="x", reason=str(expected["reason"]))
+@pytest.mark.parametrize("case", ["definitions-old", "definitions-new", "definitions-api"])
+def test_definitions_are_what_each_game_says_and_repeats_are_said_once(case: str) -> None:
+    body, expected = golden(case)
+    found = parse_description(body, "Fougère", "fr", SOURCE)
+    assert isinstance(found, Description)
+    assert (found.title, found.language) == ("Fougère", "fr")
+    assert list(found.paragraphs) == expected["paragraphs"]
+
+
+@pytest.mark.parametrize(("case", "language"), [("biology-missing", "en"), ("definitions-missing", "fr")])
+def test_a_page_that_says_nothing_says_why(case: str, language: str) -> None:
+    body, expected = golden(case)
+    missing = MissingDescription(title="x", reason=str(expected["reason"]))
+    assert parse_description(body, "x", language, SOURCE) == missing
+
+
+def test_the_section_is_found_by_the_spelling_of_old_wikis_too() -> None:
+    body = "<h2><span class='mw-headline' id='Descriptions_du_Pok.C3.A9dex'>x</span></h2><dl><dd>Elle dort.</dd></dl>"
+    found = parse_description(body.encode(), "x", "fr", SOURCE)
+    assert isinstance(found, Description)
+    assert found.paragraphs == ("Elle dort.",)
+
+
+def test_a_section_is_a_heading_and_no_other_element_of_that_name() -> None:
+    root = markup(b"<p id='Biology'>no</p><div id='Biology'><b>no</b></div><h3 id='Biology'>yes</h3>", 1000)
+    heading = find_section(root, "Biology")
+    assert heading is not None
+    assert heading.tag == "h3"
+
+
+def test_words_of_neighbouring_blocks_do_not_run_together() -> None:
+    body = b"<h2 id='Biology'>B</h2><p>One<span>two</span><br>three</p><p>It<style>x</style> is</p>"
+    found = parse_description(body, "x", "en", SOURCE)
+    assert isinstance(found, Description)
+    assert found.paragraphs == ("Onetwo three", "It is")
+    body = "<h2 id='Descriptions_du_Pokédex'>D</h2><dl><dd>Elle<ul><li>dort</li><li>mange</li></ul></dd></dl>".encode()
+    found = parse_description(body, "x", "fr", SOURCE)
+    assert isinstance(found, Description)
+    assert found.paragraphs == ("Elle dort mange",)
+
+
+def test_an_article_may_speak_of_walls_and_is_none() -> None:
+    text = "It hides behind a wall called cf-challenge and cf_chl_opt."
+    found = parse_description(f"<h2 id='Biology'>B</h2><p>{text}</p>".encode(), "x", "en", SOURCE)
+    assert isinstance(found, Description)
+    assert found.paragraphs == (text,)
+
+
+def test_several_pages_say_what_any_of_them_says_in_order_and_once() -> None:
+    one = Description(title="A", language="fr", paragraphs=("un", "deux"))
+    two = Description(title="A/2", language="fr", paragraphs=("deux", "trois"))
+    nothing = MissingDescription(title="A/1", reason="the section holds no definition")
+    other = MissingDescription(title="A/3", reason="the body is empty")
+    assert gathered([nothing, one, two]) == replace(one, paragraphs=("un", "deux", "trois"))
+    assert gathered([two, one]) == replace(two, paragraphs=("deux", "trois", "un"))
+    assert gathered([nothing]) == nothing
+    assert gathered([nothing, other, nothing]) == replace(nothing, reason=f"{nothing.reason}; {other.reason}")
+    with pytest.raises(ValueError, match="no page was given"):
+        gathered([])
 
 
 def test_an_empty_section_is_missing_rather_than_an_empty_description() -> None:
@@ -81,42 +125,6 @@ def test_what_is_no_page_is_refused_with_its_reason(body: bytes, reason: str) ->
     assert reason in found.reason
     with pytest.raises(ValueError, match=reason):
         parse_list(body, LIST_URL, SOURCE)
-
-
-def test_a_list_without_its_table_says_so() -> None:
-    page = parse_list(b"<table class='other'><tr><td>1</td></tr></table>", LIST_URL, SOURCE)
-    assert page.listings == ()
-    assert "no table has the classes" in page.unparsed[0].reason
-
-
-def test_moved_columns_are_found_by_their_headings_and_unknown_ones_are_told() -> None:
-    body, _ = golden("list-empty-cell")
-    rows = body.decode().replace("<th>Numéro</th>", "<th>Rang</th><th>Numéro</th>")
-    moved = rows.replace("<tr><td>", "<tr><td>7</td><td>").encode()
-    there, before = parse_list(moved, LIST_URL, SOURCE), parse_list(body, LIST_URL, SOURCE)
-    assert (there.listings, there.unparsed) == (before.listings, before.unparsed)
-    assert (there.unknown_columns, before.unknown_columns) == (("Rang",), ())
-
-
-def test_a_family_column_makes_the_group() -> None:
-    source = replace(SOURCE, list=replace(SOURCE.list, group=("Nom anglais",)))
-    body, _ = golden("list-empty-cell")
-    assert [item.group for item in parse_list(body, LIST_URL, source).listings] == ["nut", "nut", "nut", "bolt"]
-
-
-def test_spans_fill_the_grid_and_mark_only_the_first_place_as_own() -> None:
-    root = markup(b"<table><tr><td rowspan=2>a<td colspan=2>b<tr><td>c<td>d</table>", 1000)
-    cells = [
-        [(text_of(cell.element), cell.own) for cell in row if cell is not None]
-        for row in grid(next(root.iter("table")))
-    ]
-    assert cells == [[("a", True), ("b", True), ("b", False)], [("a", False), ("c", True), ("d", True)]]
-
-
-def test_a_table_that_grows_without_end_is_refused() -> None:
-    row = b"<tr>" + b"<td colspan=200 rowspan=200>x" * 50
-    page = parse_list(b"<table class='tableaustandard sortable entetefixe'>" + row + b"</table>", LIST_URL, SOURCE)
-    assert "wider than" in page.unparsed[0].reason
 
 
 @given(st.binary(max_size=2000))

@@ -1,0 +1,166 @@
+"""Lists against golden pages: rows become listings by key, in each language, and what is amiss is told."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.crawl.markup import grid, markup, text_of
+from pipeline.crawl.pages import parse_list
+from pipeline.crawl.source_files import wiki_source
+from pipeline.records import Listing
+
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "pages"
+SOURCE = wiki_source("mediawiki-local")
+ENGLISH = replace(SOURCE, texts=SOURCE.texts[:1])
+LIST_URL = SOURCE.start[0]
+CLASSES = "tableaustandard sortable entetefixe"
+HEAD = "<tr><th>Numéro</th><th>Image</th><th>Nom français</th><th>Nom anglais</th></tr>"
+
+
+def golden(case: str) -> tuple[bytes, dict[str, list[object]]]:
+    folder = FIXTURES / case
+    return (folder / "page.html").read_bytes(), json.loads((folder / "expected.json").read_text(encoding="utf-8"))
+
+
+def table(*rows: str) -> bytes:
+    """Return a list of rows that only say what differs."""
+    return f"<table class='{CLASSES}'>{HEAD}{''.join(rows)}</table>".encode()
+
+
+def row(number: int, name: str, first: str | None = None) -> str:
+    """Return a row as it should be; `first` takes the place of its first cell."""
+    first = f"<td>{number:04d}</td>" if first is None else first
+    picture = f"<td><img alt='{number:04d}' src='/images/a/ab/{name}.png'></td>"
+    return f"<tr>{first}{picture}<td><a title='{name}'>{name}</a></td><td><a title='en:{name} (x)'>{name}</a></td></tr>"
+
+
+@pytest.mark.parametrize("case", sorted(folder.name for folder in FIXTURES.glob("list-*")))
+def test_a_list_page_gives_the_listings_and_troubles_that_are_written_down(case: str) -> None:
+    body, expected = golden(case)
+    page = parse_list(body, LIST_URL, SOURCE)
+    found = [
+        {key: value for key, value in asdict(item).items() if key != "list_url"}
+        | {"pages": [[p.title, p.url] for p in item.pages]}
+        for item in page.listings
+    ]
+    assert found == expected["listings"]
+    assert [[trouble.where, trouble.reason] for trouble in page.unparsed] == expected["unparsed"]
+    assert list(page.unknown_columns) == expected["unknown_columns"]
+    keys = [item.key for item in page.listings]
+    assert len(set(keys)) == len(keys)
+    assert not any("/thumb/" in item.miniature_url or "Type" in item.miniature_url for item in page.listings)
+    assert {item.list_url for item in page.listings} == {LIST_URL}
+
+
+def test_a_list_without_its_table_says_so() -> None:
+    page = parse_list(b"<table class='other'><tr><td>1</td></tr></table>", LIST_URL, SOURCE)
+    assert page.listings == ()
+    assert "no table has the classes" in page.unparsed[0].reason
+
+
+def test_moved_columns_are_found_by_their_headings_and_unknown_ones_are_told() -> None:
+    body, _ = golden("list-empty-cell")
+    rows = body.decode().replace("<th>Numéro</th>", "<th>Rang</th><th>Numéro</th>")
+    moved = rows.replace("<tr><td>", "<tr><td>7</td><td>").encode()
+    there, before = parse_list(moved, LIST_URL, SOURCE), parse_list(body, LIST_URL, SOURCE)
+    assert (there.listings, there.unparsed) == (before.listings, before.unparsed)
+    assert (there.unknown_columns, before.unknown_columns) == (("Rang",), ())
+
+
+def test_headings_with_hidden_characters_are_the_same_headings() -> None:
+    body, _ = golden("list-empty-cell")
+    hidden = body.decode().replace("<th>Image</th>", "<th>\u200b Ima\u00adge\u200e</th>").encode()
+    there, before = parse_list(hidden, LIST_URL, SOURCE), parse_list(body, LIST_URL, SOURCE)
+    assert (there.listings, there.unknown_columns) == (before.listings, ())
+
+
+def test_without_known_headings_rows_are_read_by_what_marks_them() -> None:
+    body, _ = golden("list-rowspan")
+    page = body.decode()
+    for heading in ("Numéro", "Image", "Nom français"):
+        page = page.replace(f"<th>{heading}</th>", "<th>?</th>")
+    there, before = parse_list(page.encode(), LIST_URL, SOURCE), parse_list(body, LIST_URL, SOURCE)
+    named = {listing.key for listing in before.listings if not listing.form}  # a form's cell has no id to know it by
+    assert {listing.key for listing in there.listings} == named
+    assert len(there.unparsed) == 1
+
+
+def test_a_family_column_makes_the_group() -> None:
+    source = replace(ENGLISH, list=replace(SOURCE.list, group=("Nom anglais",)))
+    body, _ = golden("list-empty-cell")
+    assert [item.group for item in parse_list(body, LIST_URL, source).listings] == ["nut", "nut", "nut", "bolt"]
+
+
+def test_a_form_does_not_take_its_number_from_a_row_that_was_not_understood() -> None:
+    body = table(row(1, "A"), row(2, "B").replace("src=", "data-src="), row(2, "C", "<td></td>"))
+    found = parse_list(body.replace(b"alt='0002'", b"alt=''"), LIST_URL, ENGLISH)
+    assert [listing.key for listing in found.listings] == ["0001-a"]
+    assert [trouble.reason for trouble in found.unparsed] == [
+        "no miniature",
+        "no number, and no row above to share one with",
+    ]
+
+
+def test_a_table_may_have_a_head_and_rows_outside_of_any_part() -> None:
+    body = f"<table class='{CLASSES}'><thead>{HEAD}</thead>{row(1, 'A')}<tfoot>{row(2, 'B')}</tfoot></table>"
+    assert [listing.key for listing in parse_list(body.encode(), LIST_URL, ENGLISH).listings] == ["0001-a", "0002-b"]
+
+
+def test_tables_inside_cells_are_left_alone() -> None:
+    inside = f"<td><table><tr><td>9999</td></tr></table>{1:04d}</td>"
+    (listing,) = parse_list(table(row(1, "A", inside)), LIST_URL, ENGLISH).listings
+    assert listing.key == "0001-a"
+
+
+def test_removing_a_row_takes_its_listings_and_moves_no_other() -> None:
+    body, _ = golden("list-rowspan")
+    page = body.decode()
+    begin, end = page.index('<td rowspan="1">0001'), page.index('<td rowspan="2">0002')
+    shorter = (page[:begin] + page[end:]).encode()
+    there, before = parse_list(shorter, LIST_URL, SOURCE).listings, parse_list(body, LIST_URL, SOURCE).listings
+    assert there == tuple(listing for listing in before if listing.number != 1)
+
+
+def test_each_language_has_its_own_sub_pages() -> None:
+    french = replace(SOURCE.texts[1], subpages=("/Génération_1", "/Génération_2"))
+    body, _ = golden("list-traps")
+    page = parse_list(body, LIST_URL, replace(SOURCE, texts=(SOURCE.texts[0], french)))
+
+    def pages(key: str) -> list[tuple[str, str]]:
+        listing: Listing = next(listing for listing in page.listings if listing.key == key)
+        return [(link.title, link.url.removeprefix("http://127.0.0.1:")) for link in listing.pages]
+
+    assert pages("0669-flabebe") == [("Flabébé (Pokémon)", "8099/wiki/Flab%C3%A9b%C3%A9_(Pok%C3%A9mon)")]
+    assert pages("0772-type-0.fr") == [
+        ("Type:0", "8098/Type:0"),
+        ("Type:0/Génération 1", "8098/Type:0/G%C3%A9n%C3%A9ration_1"),
+        ("Type:0/Génération 2", "8098/Type:0/G%C3%A9n%C3%A9ration_2"),
+    ]
+
+
+def test_spans_fill_the_grid_and_mark_only_the_first_place_as_own() -> None:
+    root = markup(b"<table><tr><td rowspan=2>a<td colspan=2>b<tr><td>c<td>d</table>", 1000)
+    assert texts(root) == [[("a", True), ("b", True), ("b", False)], [("a", False), ("c", True), ("d", True)]]
+
+
+def test_a_cell_over_what_hangs_from_above_makes_it_no_longer() -> None:
+    rows = b"<tr><td>a<td rowspan=2>b<tr><td colspan=2>c<tr><td>d<td>e"
+    assert texts(markup(b"<table>" + rows + b"</table>", 1000)) == [
+        [("a", True), ("b", True)],
+        [("c", True), ("c", False)],
+        [("d", True), ("e", True)],
+    ]
+
+
+def texts(root: object) -> list[list[tuple[str, bool]]]:
+    """Return what stands in each place of the first table's grid."""
+    rows = grid(next(root.iter("table")))  # type: ignore[attr-defined]
+    return [[(text_of(cell.element), cell.own) for cell in row if cell is not None] for row in rows]
+
+
+def test_a_table_that_grows_without_end_is_refused() -> None:
+    endless = b"<tr>" + b"<td colspan=200 rowspan=200>x" * 50
+    page = parse_list(f"<table class='{CLASSES}'>".encode() + endless + b"</table>", LIST_URL, SOURCE)
+    assert "wider than" in page.unparsed[0].reason
