@@ -81,7 +81,10 @@ def check_release(release: Release, releases: Path, allow: tuple[str, ...] = (),
     checked = release.with_manifest(gates=gates)
     if failed := blocking(checked.manifest.gates):
         told = "; ".join(f"{gate.name} is {gate.value}, but the limit is {gate.limit}" for gate in failed)
-        raise GateError(f"{told}. The last release stays; look at {release.folder}.")
+        raise GateError(
+            f"{told}. The last release stays; look at {release.folder}, or let it through: --allow {failed[0].name} "
+            "--because TEXT."
+        )
     return checked
 
 

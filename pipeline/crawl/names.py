@@ -13,6 +13,8 @@ def clean(text: str) -> str:
     >>> clean("\ufeffAard\u202eart\x00 \n\t II")
     'Aardart II'
     """
+    if text.isprintable() and "  " not in text:
+        return text.strip()
     if not text.isprintable():
         text = "".join(map(_seen, text))
     return " ".join(text.split())

@@ -46,6 +46,8 @@ _CAREFUL: dict[str, object] = {
     "DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter",
     "SCHEDULER_MEMORY_QUEUE": "scrapy.squeues.FifoMemoryQueue",
     "LOG_LEVEL": "INFO",
+    "CONCURRENT_ITEMS": 1,  # we have none, and Scrapy starts so many tasks for each answer
+    "WARN_ON_GENERATOR_RETURN_VALUE": False,  # it reads and parses the callback's source at each answer
 }
 
 

@@ -64,8 +64,10 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, *, asked_api:
 def is_challenge(body: bytes) -> bool:
     """Say whether a body is a wall against robots instead of the page."""
     head = body[:LOOKED_AT]
+    if _like_json(head) or _OWN.search(head):  # most pages end here, before the dearer searches
+        return False
     low = head.lower()
-    if _like_json(head) or not any(hint in low for hint in _HINTS) or _OWN.search(head):
+    if not any(hint in low for hint in _HINTS):
         return False
     scripts = (part.partition(b"</script")[0] for part in low.split(b"<script")[1:])
     return bool(_TITLE.search(head) or _BOX.search(head)) or any(_SCRIPT_MARK in script for script in scripts)
