@@ -58,8 +58,9 @@ class Ledger:
         self.report = replace(self.report, **{name: getattr(self.report, name) + by for name, by in more.items()})
 
     def carry(self, resource: Resource, *, asked: bool) -> None:
-        """Take a line over from the last crawl, its time included, so that provenance stays stable."""
-        self._write(resource)
+        """Take a line over from the last crawl, its time included; the rights are those that the source names today."""
+        licence, attribution = self.source.rights(resource)
+        self._write(replace(resource, licence=licence, attribution=attribution))
         self.count(**{"not_modified" if asked else "carried": 1})
 
     def keep(self, wanted: Wanted, answer: Answer) -> Resource:

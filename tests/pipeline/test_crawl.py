@@ -203,3 +203,14 @@ def test_two_crawls_do_not_write_to_one_store(served: Served, store: RawStore) -
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(CrawlError, match="another crawl is writing"):
             crawl(SOURCE, store, proxy=served.url)
+
+
+def test_rights_that_a_source_states_anew_hold_for_what_did_not_change(served: Served, store: RawStore) -> None:
+    crawl(SOURCE, store, proxy=served.url, limit=1)
+    stated = replace(SOURCE, pictures=replace(SOURCE.pictures, licence="CC-BY-4.0", attribution="by {title}"))
+    second = crawl(stated, store, proxy=served.url, limit=1)
+    assert second.report is not None
+    assert second.report.fetched == 0
+    told = line(second, picture(1))
+    assert (told.licence, told.attribution) == ("CC-BY-4.0", "by File:Miniature 0001.png")
+    assert line(second, page(1)).licence == "CC0-1.0"
