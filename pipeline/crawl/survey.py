@@ -76,7 +76,7 @@ class Survey:
         head = (
             f"crawl {self.crawl} of {self.source} yielded less than its source file asserts, so the site has changed."
         )
-        tail = f"Look at these pages, mend the source file, and run again; `pixelbytes survey SOURCE` shows all."
+        tail = "Look at these pages, mend the source file, and run again; `pixelbytes survey SOURCE` shows all."
         return "\n".join([head, *parts, tail])
 
 

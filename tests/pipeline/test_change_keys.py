@@ -24,7 +24,6 @@ from tests.wikis import bodies, line, page, picture, png, small_wiki
 IMPATIENT = replace(SOURCE, politeness=replace(SOURCE.politeness, retries=0))
 BY_CATEGORY = replace(SOURCE, texts=(replace(SOURCE.texts[0], category=CATEGORY_TITLE),))
 BY_API = replace(SOURCE, fetch="api")
-NAME = "pixelbytes/small"
 
 
 @pytest.fixture

@@ -19,14 +19,12 @@ from pipeline.publish import FolderStore
 from pipeline.records import Description
 from pipeline.release import Release, blocking
 from pipeline.sample.skin import list_page
-from pipeline.sample.state import CATEGORY_TITLE, LIST_TITLE, page_path
+from pipeline.sample.state import LIST_TITLE, page_path
 from pipeline.sample.wiki import HOST, Fault, Served, serve_wiki
 from pipeline.schema import QUARANTINE_SPLIT
 from tests.crawls import KEYS, LIST, SOURCE, again
 from tests.wikis import bodies, creature, line, page, picture, png, small_wiki
 
-IMPATIENT = replace(SOURCE, politeness=replace(SOURCE.politeness, retries=0))
-BY_CATEGORY = replace(SOURCE, texts=(replace(SOURCE.texts[0], category=CATEGORY_TITLE),))
 BY_API = replace(SOURCE, fetch="api")
 NAME = "pixelbytes/small"
 
@@ -203,6 +201,18 @@ def test_other_rules_read_the_same_bodies_and_each_crawl_keeps_its_own(served: S
     done, _, paths = again(served, store, fewer)
     assert paths == {}
     assert source_of(done, store) == fewer
+
+
+@pytest.mark.slow
+def test_rights_that_were_mended_reach_what_did_not_change(served: Served, store: RawStore) -> None:
+    first = crawl(SOURCE, store, proxy=served.url)
+    text = replace(SOURCE.texts[0], licence="CC-BY-4.0", attribution="{title} by its keepers")
+    mended = replace(SOURCE, texts=(text,), pictures=replace(SOURCE.pictures, licence="CC-BY-SA-4.0"))
+    done, report, paths = again(served, store, mended)
+    assert (paths, report.carried) == ({}, 13)
+    assert (line(done, page(1)).licence, line(done, picture(1)).licence) == ("CC-BY-4.0", "CC-BY-SA-4.0")
+    assert line(done, page(1)).attribution == "Beast 1 (creature) by its keepers"
+    assert line(done, page(1)).time == line(first, page(1)).time
 
 
 @pytest.mark.slow

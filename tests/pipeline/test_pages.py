@@ -71,10 +71,11 @@ def test_words_of_neighbouring_blocks_do_not_run_together() -> None:
     found = parse_description(body, "x", "en", SOURCE)
     assert isinstance(found, Description)
     assert found.paragraphs == ("Onetwo three", "It is")
-    body = "<h2 id='Descriptions_du_Pokédex'>D</h2><dl><dd>Elle<ul><li>dort</li><li>mange</li></ul></dd></dl>".encode()
+    said = "<dl><dd>Elle<ul><li>dort</li><li>mange</li></ul>puis rit.</dd></dl>"
+    body = f"<h2 id='Descriptions_du_Pokédex'>D</h2>{said}".encode()
     found = parse_description(body, "x", "fr", SOURCE)
     assert isinstance(found, Description)
-    assert found.paragraphs == ("Elle dort mange",)
+    assert found.paragraphs == ("Elle dort mange puis rit.",)
 
 
 def test_an_article_may_speak_of_walls_and_is_none() -> None:

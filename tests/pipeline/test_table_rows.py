@@ -5,8 +5,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.crawl.markup import grid, markup, text_of
+from pipeline.crawl.names import slug
 from pipeline.crawl.pages import parse_list
 from pipeline.crawl.source_files import wiki_source
 from pipeline.records import Listing
@@ -108,6 +111,13 @@ def test_a_table_may_have_a_head_and_rows_outside_of_any_part() -> None:
     assert [listing.key for listing in parse_list(body.encode(), LIST_URL, ENGLISH).listings] == ["0001-a", "0002-b"]
 
 
+def test_a_rows_own_link_comes_before_one_that_hangs_from_above() -> None:
+    above = "<td rowspan=2><a title='en:Both (x)'>Both</a></td>"
+    first = row(1, "A").replace("</tr>", "").replace("<td><a title='en:A (x)'>A</a></td>", above)
+    page = parse_list(table(f"{first}<td></td></tr>", row(2, "B")), LIST_URL, ENGLISH)
+    assert [listing.pages[0].title for listing in page.listings] == ["Both (x)", "B (x)"]
+
+
 def test_tables_inside_cells_are_left_alone() -> None:
     inside = f"<td><table><tr><td>9999</td></tr></table>{1:04d}</td>"
     (listing,) = parse_list(table(row(1, "A", inside)), LIST_URL, ENGLISH).listings
@@ -146,11 +156,16 @@ def test_spans_fill_the_grid_and_mark_only_the_first_place_as_own() -> None:
 
 
 def test_a_cell_over_what_hangs_from_above_makes_it_no_longer() -> None:
-    rows = b"<tr><td>a<td rowspan=2>b<tr><td colspan=2>c<tr><td>d<td>e"
+    rows = (
+        b"<tr><td>a<td rowspan=2>b<tr><td colspan=2>c<tr><td>d<td>e<tr><td>f<td rowspan=3>g<tr><td colspan=2>h<tr><td>i"
+    )
     assert texts(markup(b"<table>" + rows + b"</table>", 1000)) == [
         [("a", True), ("b", True)],
         [("c", True), ("c", False)],
         [("d", True), ("e", True)],
+        [("f", True), ("g", True)],
+        [("h", True), ("h", False)],
+        [("i", True), ("g", False)],
     ]
 
 
@@ -164,3 +179,51 @@ def test_a_table_that_grows_without_end_is_refused() -> None:
     endless = b"<tr>" + b"<td colspan=200 rowspan=200>x" * 50
     page = parse_list(f"<table class='{CLASSES}'>".encode() + endless + b"</table>", LIST_URL, SOURCE)
     assert "wider than" in page.unparsed[0].reason
+
+
+@st.composite
+def species(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
+    """Draw the rows of one species with forms, some of them spoilt, and what they must say: picture by key."""
+    number = draw(st.integers(1, 9999))
+    layout = draw(st.sampled_from(["rowspan", "empty", "full"]))
+    forms = draw(st.lists(st.sampled_from(["", "d'Alola", "♀", "Forme X", "?"]), min_size=1, max_size=4, unique=True))
+    html, said = "", {}
+    for place, form in enumerate(forms):
+        picture = f"{number}_{place}.png"
+        spoilt = draw(st.sampled_from(["", "", "", "picture", "link", "number"]))
+        cells = [
+            "" if spoilt == "picture" else f"<img alt='{number:04d}' src='/images/{picture}'>",
+            f"<a title='N{number}'>N{number}</a>" + (f"<br><small>{form}</small>" if form else ""),
+            "—" if spoilt == "link" else f"<a title='en:E{number} (x)'>E</a>",
+            "<img alt='Feu' src='/images/thumb/1/11/Type.png/80px-Type.png'>",
+        ]
+        first = f"<td>{number:04d}</td>" if layout == "full" or place == 0 else "<td></td>"
+        if layout == "rowspan":
+            first = f"<td rowspan={len(forms)}>{number:04d}</td>" if place == 0 else ""
+        if spoilt == "number":
+            cells[0] = cells[0].replace(f"alt='{number:04d}'", f"alt='{number + 1:04d}'")
+        html += f"<tr>{first}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        contradicts = spoilt == "number" and (layout != "empty" or place == 0)
+        if spoilt in ("", "number") and not contradicts:
+            told = number + 1 if spoilt else number  # an empty cell leaves the word to the picture
+            said[f"{told:04d}-n{number}" + (f"-{slug(form)}" if form else "")] = f"/images/{picture}"
+    return html, said
+
+
+@given(st.lists(species(), max_size=5, unique_by=lambda one: next(iter(one[1]), one[0])))
+def test_whatever_rows_are_spoilt_all_others_keep_their_own_picture_and_page(
+    drawn: list[tuple[str, dict[str, str]]],
+) -> None:
+    head = HEAD.replace("</tr>", "<th>Type(s)</th></tr>")
+    body = f"<table class='{CLASSES}'>{head}{''.join(html for html, _ in drawn)}</table>"
+    expected: dict[str, str] = {}
+    for _, said in drawn:
+        expected = said | expected
+    page = parse_list(body.encode(), LIST_URL, ENGLISH)
+    found = {listing.key: listing for listing in page.listings}
+    assert {
+        key: listing.miniature_url.removeprefix("http://127.0.0.1:8098") for key, listing in found.items()
+    } == expected
+    for key, listing in found.items():
+        assert listing.pages[0].title == f"E{key.split('-')[1].removeprefix('n')} (x)"
+    assert len(found) + len(page.unparsed) == body.count("<tr>") - 1
