@@ -103,10 +103,15 @@ def make_record(entry: Entry, page: Description, picture: bytes, config: BuildCo
         revision=" ".join(page.revision for page in entry.descriptions if page.revision),
         retrieved_at=max(miniature.time, *(page.time for page in entry.descriptions)),
         sha256=miniature.sha256,
-        licence=_both(description.licence, miniature.licence),
-        attribution=_both(description.attribution, miniature.attribution),
+        licence=_both(_joined(page.licence for page in entry.descriptions), miniature.licence),
+        attribution=_both(_joined(page.attribution for page in entry.descriptions), miniature.attribution),
         replaced=caption.replaced,
     )
+
+
+def _joined(stated: Iterable[str]) -> str:
+    """Return what several pages state, each once."""
+    return "; ".join(dict.fromkeys(stated))
 
 
 def _both(text: str, picture: str) -> str:

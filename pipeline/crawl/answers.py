@@ -20,6 +20,8 @@ def objection(wanted: Wanted, answer: Answer) -> str:
         return "answered with an empty body"
     if wanted.kind == "miniature" and not answer.body.startswith(_PICTURES):
         return f"answered {answer.content_type or 'something'}, not a picture (it begins with {answer.body[:8]!r})"
+    if wanted.ask and is_missing(answer):
+        return f"the wiki has no page {wanted.title!r}"
     if wanted.ask:
         table = _json(answer.body)
         if "parse" not in table:
@@ -30,6 +32,12 @@ def objection(wanted: Wanted, answer: Answer) -> str:
 def is_api_error(answer: Answer) -> bool:
     """Say whether the API answered, and what it answered is an error."""
     return "error" in _json(answer.body)
+
+
+def is_missing(answer: Answer) -> bool:
+    """Say whether the API answered that there is no such page."""
+    problem = _json(answer.body).get("error")
+    return isinstance(problem, dict) and problem.get("code") == "missingtitle"
 
 
 def revision_of(wanted: Wanted, answer: Answer) -> str:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 from lxml import etree
@@ -19,7 +19,6 @@ _CONTAINERS = frozenset({"div", "section", "blockquote", "center", "article", "m
 _BOXES = frozenset({"thumb", "toc", "noprint", "navbox", "hatnote"})  # containers that are no part of the text
 _PARTS = frozenset({"thead", "tbody", "tfoot"})
 _END = b"<!-- \nNewPP limit report"  # MediaWiki ends an article with it; what follows is menus, half of a page
-_BY_ID = etree.XPath("//*[@id=$id]")
 _SILENT = frozenset({"script", "style", "figure", "table", "rt", "rp", "noscript", "template"})
 _APART = frozenset({"br", "p", "div", "li", "dd", "dt", "ul", "ol", "dl", "blockquote", "center", *_HEADINGS})
 _SILENT_CLASS = re.compile(r"(?:^|\s)(?:reference|mw-editsection|thumb|noprint|mw-cite-backlink)(?:\s|$)")
@@ -29,8 +28,7 @@ _MARK = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Cell(NamedTuple):
     """One place of a table's grid; a cell that spans several places stands in each, `own` only in the first."""
 
     element: etree._Element
@@ -83,8 +81,10 @@ def _html_of_api(body: bytes) -> bytes:
 def text_of(element: etree._Element) -> str:
     """Return the words of an element on one line: no footnote marks, figures, scripts or hard spaces."""
     parts: list[str] = []
-    _collect(element, parts)
-    return re.sub(r"\s+", " ", _MARK.sub("", "".join(parts))).strip()
+    if len(element):
+        _collect(element, parts)
+    text = "".join(parts) if parts else element.text or ""
+    return " ".join((_MARK.sub("", text) if "[" in text else text).split())
 
 
 def _collect(element: etree._Element, parts: list[str]) -> None:
@@ -115,11 +115,11 @@ def find_section(root: etree._Element, name: str) -> etree._Element | None:
     """Return the block of the heading of a section: the heading itself, or the div that newer wikis put around it."""
     anchor = name.replace(" ", "_")
     old = quote(anchor, safe=":").replace("%", ".")  # how wikis spelt what is not ASCII, and some still do
-    for element in (*_BY_ID(root, id=anchor), *_BY_ID(root, id=old)):
-        heading = next((e for e in (element, *element.iterancestors()) if e.tag in _HEADINGS), None)
-        if heading is not None:
-            around = heading.getparent()
-            return around if around is not None and "mw-heading" in around.get("class", "").split() else heading
+    for wanted in dict.fromkeys((anchor, old)):
+        for heading in root.iter(*_HEADINGS):
+            if any(element.get("id") == wanted for element in heading.iter()):
+                around = heading.getparent()
+                return around if around is not None and "mw-heading" in around.get("class", "").split() else heading
     return None
 
 

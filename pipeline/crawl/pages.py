@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from lxml import etree
 
-from pipeline.crawl.markup import definitions_after, find_section, markup, paragraphs_after, text_of
+from pipeline.crawl.markup import definitions_after, find_section, grid, markup, paragraphs_after, text_of
 from pipeline.crawl.names import clean
 from pipeline.crawl.readings import ListPage, MissingDescription, Unparsed
 from pipeline.crawl.records_file import parse_records, read_description
@@ -73,8 +73,14 @@ def _parse_tables(root: etree._Element, url: str, source: WikiSource) -> ListPag
         reason = f"no table has the classes {' '.join(source.list.table_class)}"
         unparsed.append(Unparsed(where="page", text="", reason=reason))
     for index, table in enumerate(tables, start=1):
-        unknown += unknown_columns(table, source.list)
-        for row in table_rows(table, f"table {index}", url, source):
+        place = f"table {index}"
+        try:
+            rows = grid(table)
+        except ValueError as error:
+            unparsed.append(Unparsed(where=place, text="", reason=str(error)))
+            continue
+        unknown += unknown_columns(rows, source.list)
+        for row in table_rows(rows, place, url, source):
             twice = [listing.key for listing in row.listings if found.setdefault(listing.key, listing) is not listing]
             troubles = [*row.troubles, *(f"the key {key} was listed before" for key in twice)]
             unparsed += [Unparsed(where=row.where, text=row.text, reason=trouble) for trouble in troubles]

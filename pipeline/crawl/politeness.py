@@ -42,6 +42,7 @@ class Manners:
 
     source: WikiSource
     ledger: Ledger
+    dry: bool = False  # ask for lists and change keys alone
     proxy: str = ""
     user_agent: str = ""
     left_alone: dict[str, str] = field(default_factory=dict)  # host -> why it is not asked any more
@@ -126,6 +127,28 @@ class Gate:
         if name in self._proxies:
             return f"{name} is the proxy's own machine, and no host of a public site: mend the source's hosts"
         return refusal_of_host(name)
+
+
+class WouldAskError(IgnoreRequest):
+    """A request that a dry run does not make, though nothing forbids it."""
+
+
+class DryRun:
+    """The last gate: in a dry run pages and pictures stop here, after robots.txt and all else had their say."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        """Stand before the network of `crawler`."""
+        self.crawler = crawler
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> "DryRun":
+        """Make the gate, as Scrapy asks for it."""
+        return cls(crawler)
+
+    def process_request(self, request: Request) -> None:
+        """Let a request pass, unless it would fetch what a dry run only counts."""
+        if manners_of(self.crawler).dry and kind_of(request) in ("description", "miniature"):
+            raise WouldAskError(request.url[:200])
 
 
 class Wall:

@@ -243,12 +243,12 @@ def _run(job: _Job) -> None:
     user_agent = USER_AGENT.format(contact=f"; contact: {job.contact}" if job.contact else "")
     store = RawStore(job.root)
     ledger = Ledger(ScratchStore(store, Path(job.scratch)) if job.scratch else store, job.source)
-    manners = Manners(source=job.source, ledger=ledger, proxy=job.proxy, user_agent=user_agent)
+    manners = Manners(source=job.source, ledger=ledger, proxy=job.proxy, user_agent=user_agent, dry=bool(job.scratch))
     log_file = ledger.store.root / "logs" / f"{ledger.crawl.name}.log"
     process = CrawlerProcess(settings_of(job.source, manners.user_agent, str(log_file), job.proxy))
     crawler = process.create_crawler(SiteSpider)
     watch = Watch(crawler, ledger)
-    process.crawl(crawler, manners=manners, limit=job.limit, dry=bool(job.scratch))
+    process.crawl(crawler, manners=manners, limit=job.limit)
     process.start()
     watch.finish()
 

@@ -27,6 +27,7 @@ _CAREFUL: dict[str, object] = {
         f"{_HERE}.robots.PoliteRobots": 100,
         f"{_HERE}.politeness.PoliteRetry": 550,
         f"{_HERE}.politeness.Wall": 555,
+        f"{_HERE}.politeness.DryRun": 900,
     },
     "SPIDER_MIDDLEWARES": {"scrapy.spidermiddlewares.referer.RefererMiddleware": None},
     "EXTENSIONS": {

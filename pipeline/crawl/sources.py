@@ -5,7 +5,7 @@ A source is a wiki (`WikiSource`) or a folder of pictures with a table of record
 
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from pipeline.records import Resource, ResourceKind
 
@@ -159,6 +159,15 @@ class WikiSource(Source):
         pages = {*self.page_hosts, *(host_of(api.url) for api in self.api)}
         hosts = set(self.image_hosts) if kind == "miniature" else pages
         return host_of(url) in (hosts | set(self.image_hosts) if kind == "robots" else hosts)
+
+    def title_at(self, url: str) -> str:
+        """Return the title of the page at an address: what its query names, what `page_url` holds, or its last part."""
+        parts = urlsplit(url)
+        named = parse_qs(parts.query).get("title", [""])[0]
+        text = next((text for text in self.texts if text.covers(url) and host_of(text.page_url) == host_of(url)), None)
+        before, _, after = text.page_url.partition("{title}") if text else ("", "", "")
+        path = url.removeprefix(before).removesuffix(after) if text else parts.path.rsplit("/", 1)[-1]
+        return named or unquote(path).replace("_", " ")
 
     def rights(self, resource: Resource) -> tuple[str, str]:
         """Return licence and attribution of a resource, with its title and address filled in."""

@@ -4,14 +4,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
-from urllib.parse import unquote, urljoin, urlsplit
 
 from scrapy import Request, Spider
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from twisted.python.failure import Failure
 
-from pipeline.crawl.answers import is_api_error, objection, revision_of
+from pipeline.crawl.answers import is_api_error, is_missing, objection, revision_of
 from pipeline.crawl.changes import (
     MAX_ROUNDS,
     TITLES_A_CALL,
@@ -25,7 +24,7 @@ from pipeline.crawl.changes import (
 )
 from pipeline.crawl.ledger import Answer, Ledger
 from pipeline.crawl.pages import parse_list
-from pipeline.crawl.politeness import Manners, answer_of
+from pipeline.crawl.politeness import Manners, WouldAskError, answer_of
 from pipeline.crawl.sources import WikiSource, host_of
 from pipeline.records import Listing, Resource, ResourceKind
 
@@ -35,30 +34,28 @@ _GONE = Answer(status=HTTPStatus.NOT_FOUND.value)
 class SiteSpider(Spider):
     """Crawls one source into its ledger; each resource ends as one line, whatever happened to it.
 
-    A dry spider asks for robots.txt, lists and change keys, and counts what it would fetch.
+    In a dry run robots.txt, lists and change keys are asked for, and what else would be is counted.
     """
 
     name = "site"
 
-    def __init__(self, manners: Manners, limit: int | None = None, *, dry: bool = False) -> None:
+    def __init__(self, manners: Manners, limit: int | None = None) -> None:
         """Crawl what `manners` describes, at most the first `limit` rows of each list."""
         super().__init__()
         self.manners = manners
         self.source: WikiSource = manners.source
         self.ledger: Ledger = manners.ledger
         self.limit = limit
-        self.dry = dry
         self.problem = ""  # why the crawl as a whole failed
         self.planned: dict[tuple[str, str], Wanted] = {}  # what the lists ask for
         self.would: Counter[tuple[str, str]] = Counter()  # host and kind -> requests that a dry spider did not make
-        self._looked: set[str] = set()  # hosts asked for nothing but their robots.txt
         self._rounds = 0  # continuations asked for
 
     async def start(self) -> AsyncIterator[Request]:
         """Begin with the lists, from the store when an interrupted crawl has them already."""
         wanted = []
         for url in self.source.start:
-            item = self._page("list", url, _title_at(url))
+            item = self._page("list", url, self.source.title_at(url))
             there = self.ledger.finished(item)
             listings, _ = self._read_list(there) if there is not None else ((), "")
             for request in self._plan(listings):
@@ -88,6 +85,9 @@ class SiteSpider(Spider):
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy sets it
         wanted: Wanted = request.meta["wanted"]
         value = failure.value
+        if isinstance(value, WouldAskError):
+            self.would[host_of(request.url), wanted.kind] += 1
+            return
         error = str(value) if isinstance(value, IgnoreRequest) else f"{type(value).__name__}: {value}"
         self.ledger.fail(wanted, Answer(status=0, robots=str(request.meta.get("robots", ""))), error[:300])
         if wanted.kind == "list":
@@ -123,13 +123,14 @@ class SiteSpider(Spider):
             self.ledger.carry(known, asked=True)
             return known
         error = objection(wanted, answer)
-        if error and wanted.optional and answer.status == HTTPStatus.NOT_FOUND:
-            self.ledger.absent(wanted, answer)
+        if error and wanted.optional and (answer.status == HTTPStatus.NOT_FOUND or is_missing(answer)):
+            self.ledger.absent(wanted, replace(answer, status=HTTPStatus.NOT_FOUND.value))
         elif error:
             self.ledger.fail(wanted, answer, error)
         if error:
             return None
-        return self.ledger.keep(replace(wanted, revision=wanted.revision or revision_of(wanted, answer)), answer)
+        named = revision_of(wanted, answer) if wanted.kind == "description" else ""
+        return self.ledger.keep(replace(wanted, revision=named or wanted.revision), answer)
 
     def _on_list(self, wanted: Wanted, resource: Resource, answer: Answer) -> Iterator[Request]:
         """Plan what a list asks for."""
@@ -194,7 +195,9 @@ class SiteSpider(Spider):
         """Return generator and title by which the wiki itself finds many resources like this one; else empty texts."""
         if item.kind == "miniature":
             host = host_of(item.url)
-            return next((("images", _title_at(url)) for url in self.source.start if host_of(url) == host), ("", ""))
+            return next(
+                (("images", self.source.title_at(url)) for url in self.source.start if host_of(url) == host), ("", "")
+            )
         text = next((text for text in self.source.texts if text.category and text.covers(item.url)), None)
         return ("categorymembers", text.category) if text and item.kind == "description" else ("", "")
 
@@ -224,7 +227,7 @@ class SiteSpider(Spider):
         if left and more and more != call.more and self._rounds < MAX_ROUNDS:
             self._rounds += 1
             yield from self._call(replace(continued(call, more), parts=left))
-        elif call.generator and answer is not None:  # not on that page, not in that category: ask by their titles
+        elif call.generator:  # not on that page, not in that category: ask by their titles
             for next_call in key_calls(call.url.partition("?")[0], left):
                 yield from self._call(next_call)
         else:
@@ -247,23 +250,10 @@ class SiteSpider(Spider):
                 self._fail_list(item, f"the wiki has no page {item.title!r}")
 
     def _fetch(self, wanted: Iterable[Wanted]) -> Iterator[Request]:
-        """Ask for the bodies themselves; a dry spider asks for lists only, and counts the others."""
-        for item in wanted:
-            if not self.dry or item.kind == "list":
-                yield self._ask(item)
-                continue
-            url = item.ask or item.url
-            self.would[host_of(url), item.kind] += 1
-            if host_of(url) not in self._looked | set(self.manners.robots):  # its robots.txt says how fast
-                self._looked.add(host_of(url))
-                yield self._ask(Wanted(kind="robots", url=urljoin(url, "/robots.txt")))
+        """Ask for the bodies themselves."""
+        return map(self._ask, wanted)
 
 
 def _row_of(listing: Listing) -> str:
     """Return what the languages of one row share: a key without its language."""
     return listing.key.partition(".")[0]
-
-
-def _title_at(url: str) -> str:
-    """Return the title of the page at an address: its last part."""
-    return unquote(urlsplit(url).path.rsplit("/", 1)[-1]).replace("_", " ")

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from lxml import etree
 
-from pipeline.crawl.markup import Cell, grid, text_of
+from pipeline.crawl.markup import Cell, text_of
 from pipeline.crawl.names import clean, slug
 from pipeline.crawl.sources import ListRules, PageText, WikiSource
 from pipeline.records import Listing, PageLink
@@ -19,14 +19,22 @@ _URL_SAFE = "/%:@!$&'()*+,;=~-._"  # what an address has as it is; anything else
 _MAX_COLUMN = 60  # characters of a heading that are shown
 
 
+Grid = list[list[Cell | None]]  # a table by rows and columns, spans filled in
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """What one row of a table says: a listing in each language that it links to, and what is amiss, in words."""
 
     where: str  # table and row, counted from 1
-    text: str  # how it begins
+    cells: tuple[etree._Element, ...]
     listings: tuple[Listing, ...] = ()
     troubles: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """How it begins: read only for a row with which something is amiss, since most are in order."""
+        return clean(" ".join(filter(None, map(text_of, self.cells))))[:_MAX_QUOTE]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +47,11 @@ class _Columns:
     group: int | None = None
 
 
-def table_rows(table: etree._Element, place: str, url: str, source: WikiSource) -> Iterator[Row]:
+def table_rows(rows: Grid, place: str, url: str, source: WikiSource) -> Iterator[Row]:
     """Yield what each row of a table says that is not a heading; `place` names the table, `url` is where it was read.
 
     Columns are found on a grid with spans filled in, so that nothing shifts under a rowspan or an empty first cell.
     """
-    try:
-        rows = grid(table)
-    except ValueError as error:
-        yield Row(where=place, text="", troubles=(str(error),))
-        return
     columns = _Columns()
     above: int | None = None
     for number, row in enumerate(rows, start=1):
@@ -58,17 +61,12 @@ def table_rows(table: etree._Element, place: str, url: str, source: WikiSource) 
             continue
         read = _row(row, columns, above, url, source)
         above = read[0][0].number if read[0] else None
-        text = clean(" ".join(filter(None, map(text_of, own))))[:_MAX_QUOTE]
-        yield Row(where=f"{place} row {number}", text=text, listings=read[0], troubles=read[1])
+        yield Row(where=f"{place} row {number}", cells=tuple(own), listings=read[0], troubles=read[1])
 
 
-def unknown_columns(table: etree._Element, rules: ListRules) -> list[str]:
-    """Return the headings of a table that the rules neither read nor ignore; what is too wide has none."""
+def unknown_columns(rows: Grid, rules: ListRules) -> list[str]:
+    """Return the headings of a table that the rules neither read nor ignore."""
     known = {name.casefold() for names in _named(rules) for name in names}
-    try:
-        rows = grid(table)
-    except ValueError:
-        return []
     owned = ([cell.element for cell in row if cell is not None and cell.own] for row in rows)
     headings = (own for own in owned if _is_heading(own) and len(own) > 1)  # one cell alone parts the rows below it
     texts = (clean(text_of(cell))[:_MAX_COLUMN] for own in headings for cell in own)
