@@ -8,7 +8,7 @@ from flows.errors import DONE, GATE_SAID_NO, UsageError, given_by_user
 from flows.reach import reached
 from flows.settings import DataRoot
 from pipeline.crawl.collect import check_collect, collect, rules_for
-from pipeline.crawl.raw import CrawlReport, RawStore
+from pipeline.crawl.raw import Crawl, CrawlReport, RawStore
 from pipeline.crawl.run import HostPlan, Plan, plan
 from pipeline.crawl.source_files import load_source
 from pipeline.crawl.sources import Source, WikiSource
@@ -88,9 +88,8 @@ def survey(root: DataRoot, source: str, crawl: str | None, *, as_json: bool) -> 
     """Show what a finished crawl yielded, with every page that fell short."""
     known = known_source(source)
     store = RawStore(root.raw(known.name))
-    with given_by_user():
-        known = rules_for(known, store, crawl)
-        seen = survey_crawl(known, store, store.crawl(crawl) if crawl else None)
+    chosen = finished_crawl(known, store, crawl)
+    seen = survey_crawl(rules_for(known, store, crawl), store, chosen)
     if as_json:
         say(_table(seen), "", as_json=True)
         return _judged(seen)
@@ -111,9 +110,18 @@ def _mention(seen: Survey) -> None:
         err.print(f"{troubles} fell short, within what is allowed: `pixelbytes survey SOURCE` names them")
 
 
-def warn_of_yields(source: Source, store: RawStore, crawl: str | None) -> None:
+def finished_crawl(source: Source, store: RawStore, crawl: str | None) -> Crawl:
+    """Return the crawl of that name, or the newest one; UsageError when there is none."""
+    with given_by_user():
+        chosen = store.crawl(crawl) if crawl else store.latest_crawl()
+    if chosen is None:
+        raise UsageError(f"{source.name} was never crawled into {store.root}: crawl it first.")
+    return chosen
+
+
+def warn_of_yields(source: Source, store: RawStore, crawl: Crawl) -> None:
     """Say on stderr when a crawl fell short of what its source asserts; the gates decide later."""
-    problem = survey_crawl(source, store, store.crawl(crawl) if crawl else None).problem()
+    problem = survey_crawl(source, store, crawl).problem()
     if problem:
         err.print(problem, markup=False, soft_wrap=True, style="yellow")
 

@@ -5,7 +5,21 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from flows.app import Allow, Contact, Data, Json, Offline, Workers, app, root_for_flows
+from flows.app import (
+    Allow,
+    Because,
+    Contact,
+    Data,
+    Json,
+    Offline,
+    ReleaseName,
+    SourceName,
+    Store,
+    Window,
+    Workers,
+    app,
+    root_for_flows,
+)
 from flows.errors import given_by_user
 from flows.settings import data_root
 
@@ -15,6 +29,12 @@ if TYPE_CHECKING:
 Limit = Annotated[int | None, Parameter(help="crawl only so many rows of the list: for a first look")]
 DryRun = Annotated[bool, Parameter(negative="", help="say what would be fetched and how long it takes; keep nothing")]
 Named = Annotated[str | None, Parameter(name="--crawl", help="a crawl of the past, by its time; needs --offline")]
+Past = Annotated[str | None, Parameter(name="--crawl", help="a crawl of the past, by its time; else the newest")]
+Out = Annotated[Path | None, Parameter(help="where to build; by default builds/ORG/NAME in the data root")]
+PaletteName = Annotated[str, Parameter(help="a name in palettes/, or the path of a .gpl or .hex file")]
+Against = Annotated[str | None, Parameter(help="an older release, for the gate that looks for lost records")]
+DatasetName = Annotated[str | None, Parameter(help="name of the dataset; by default pixelbytes/SOURCE")]
+RecordId = Annotated[str | None, Parameter(help="id of a record; by default the first")]
 Public = Annotated[
     bool | None,
     Parameter(negative="--private", help="who may see the release; by default whom the source's licences allow"),
@@ -26,7 +46,7 @@ Rights = Annotated[
 
 @app.command
 def crawl(
-    source: str,
+    source: SourceName,
     *,
     limit: Limit = None,
     dry_run: DryRun = False,
@@ -52,7 +72,7 @@ def crawl(
 
 
 @app.command
-def survey(source: str, *, crawl: Named = None, data: Data = None, json: Json = False) -> int:
+def survey(source: SourceName, *, crawl: Past = None, data: Data = None, json: Json = False) -> int:
     """Show what a finished crawl yielded, stage by stage, and every page that fell short; exit 3 when too many did.
 
     Example: pixelbytes survey sample
@@ -64,11 +84,11 @@ def survey(source: str, *, crawl: Named = None, data: Data = None, json: Json = 
 
 @app.command
 def build(  # noqa: PLR0913 - a command's options
-    source: str,
+    source: SourceName,
     *,
-    out: Path | None = None,
-    k: int = 3,
-    palette: str = "nes",
+    out: Out = None,
+    k: Window = 3,
+    palette: PaletteName = "nes",
     workers: Workers = 1,
     offline: Offline = False,
     crawl: Named = None,
@@ -94,11 +114,11 @@ def build(  # noqa: PLR0913 - a command's options
 
 @app.command
 def check(
-    release: str,
+    release: ReleaseName,
     *,
-    against: str | None = None,
+    against: Against = None,
     allow: Allow = (),
-    because: str = "",
+    because: Because = "",
     data: Data = None,
     json: Json = False,
 ) -> int:
@@ -112,7 +132,7 @@ def check(
 
 
 @app.command
-def verify(release: str, *, data: Data = None, json: Json = False) -> int:
+def verify(release: ReleaseName, *, data: Data = None, json: Json = False) -> int:
     """Recompute every digest of a release from its bytes; exit 1 when one differs.
 
     Example: pixelbytes verify pixelbytes/sample@v1.0.0
@@ -123,7 +143,7 @@ def verify(release: str, *, data: Data = None, json: Json = False) -> int:
 
 
 @app.command
-def inspect(release: str, record: str | None = None, *, data: Data = None) -> int:
+def inspect(release: ReleaseName, record: RecordId = None, *, data: Data = None) -> int:
     """Show a record in the terminal: its sprite, its text, its tokens and one window (the first record without an ID).
 
     Example: pixelbytes inspect pixelbytes/sample 0001
@@ -135,17 +155,17 @@ def inspect(release: str, record: str | None = None, *, data: Data = None) -> in
 
 @app.command
 def rebuild(  # noqa: PLR0913 - a command's options
-    source: str,
+    source: SourceName,
     *,
-    to: Path | None = None,
-    name: str | None = None,
-    k: int = 3,
+    to: Store = None,
+    name: DatasetName = None,
+    k: Window = 3,
     workers: Workers = 1,
     offline: Offline = False,
     crawl: Named = None,
     contact: Contact = None,
     allow: Allow = (),
-    because: str = "",
+    because: Because = "",
     public: Public = None,
     rights: Rights = "",
     data: Data = None,
@@ -176,9 +196,9 @@ def rebuild(  # noqa: PLR0913 - a command's options
 
 @app.command
 def publish(
-    release: str,
+    release: ReleaseName,
     *,
-    to: Path | None = None,
+    to: Store = None,
     public: Public = None,
     rights: Rights = "",
     data: Data = None,
@@ -196,7 +216,7 @@ def publish(
 
 
 @app.command
-def diff(old: str, new: str, *, data: Data = None, json: Json = False) -> int:
+def diff(old: ReleaseName, new: ReleaseName, *, data: Data = None, json: Json = False) -> int:
     """Compare two releases record by record.
 
     Example: pixelbytes diff pixelbytes/sample@v1.0.0 pixelbytes/sample@v1.1.0

@@ -82,8 +82,8 @@ def check_release(release: Release, releases: Path, allow: tuple[str, ...] = (),
     if failed := blocking(checked.manifest.gates):
         told = "; ".join(f"{gate.name} is {gate.value}, but the limit is {gate.limit}" for gate in failed)
         raise GateError(
-            f"{told}. The last release stays; look at {release.folder}, or let it through: --allow {failed[0].name} "
-            "--because TEXT."
+            f"{told}. The last release stays; look at {release.folder}, or let it through: "
+            f"{' '.join(f'--allow {gate.name}' for gate in failed)} --because TEXT."
         )
     return checked
 

@@ -20,7 +20,7 @@ PAIRS = 12
 
 def release_page(release: Release, root: DataRoot, page: Path) -> Path:
     """Write the page of a release alone."""
-    write_text(page, render_report(_about_release(release, root)))
+    write_text(page, render_report(_about_release(release, root)), _mode(release))
     return page
 
 
@@ -38,8 +38,13 @@ def run_page(release: Release, run: Path, root: DataRoot, page: Path | None = No
         evaluation=evaluation,
         samples=read_samples(run),
     )
-    write_text(target, render_report(data))
+    write_text(target, render_report(data), _mode(release))
     return target
+
+
+def _mode(release: Release) -> int | None:
+    """Return who may read a page with a release's pictures: of a private one, its owner alone."""
+    return 0o600 if release.manifest.withheld and release.manifest.visibility == "private" else None
 
 
 def _about_release(release: Release, root: DataRoot) -> ReportData:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from flows.console import counting, err, gate_table, out, say
-from flows.crawl_verbs import known_source, warn_of_yields
+from flows.crawl_verbs import finished_crawl, known_source, warn_of_yields
 from flows.errors import DONE, FAILED, GATE_SAID_NO, UsageError, given_by_user
 from flows.reach import reached
 from flows.server import start_guarded_server
@@ -15,11 +15,12 @@ from pipeline.build import build as build_release
 from pipeline.build import require_replaceable
 from pipeline.crawl.collect import check_collect, collect, rules_for
 from pipeline.crawl.raw import RawStore
+from pipeline.crawl.source_files import known_sources, load_source
 from pipeline.crawl.sources import Source
 from pipeline.diff import diff as diff_releases
 from pipeline.diff import removal_reasons
 from pipeline.publish import Audience, FolderStore, Published, resolve, visibility
-from pipeline.release import Release, blocking
+from pipeline.release import UNRELEASED, Release, blocking
 from pipeline.shard_build import BuildConfig
 from pipeline.verify import verify as verify_release
 
@@ -96,8 +97,9 @@ def build(root: DataRoot, source: str, how: BuildOptions, *, as_json: bool) -> i
     if not how.offline:
         with reached(known) as proxy:
             collect(known, store, proxy=proxy, contact=how.contact)
+    crawled = finished_crawl(known, store, how.crawl)
     known = rules_for(known, store, how.crawl)
-    warn_of_yields(known, store, how.crawl)
+    warn_of_yields(known, store, crawled)
     name = _dataset_name(known)
     target = how.out or root.built(name)
     with counting(f"building {name}", "records") as progress:
@@ -158,7 +160,11 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
             check_collect(known, contact=how.contact)
         if how.override.gates and not how.override.because.strip():
             raise UsageError("a gate is only let through with a reason: add --because TEXT.")
+        if unknown := sorted(set(how.override.gates) - set(checks.GATE_NAMES)):
+            raise UsageError(f"gate {unknown[0]!r} is not known: choose one of {', '.join(checks.GATE_NAMES)}.")
         FolderStore(root.releases).folder(_dataset_name(known, how.name))
+    if how.offline:
+        finished_crawl(known, RawStore(root.raw(known.name)), how.crawl)
     visibility(known.withheld, how.audience)  # a right that is lacking stops here, before anything is asked of a site
     from flows.rebuild_dataset import rebuild_dataset
 
@@ -184,7 +190,7 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
 
 def publish(root: DataRoot, release: str, to: Path | None, audience: Audience, *, as_json: bool) -> int:
     """Publish a checked build; its release event goes out as after a rebuild."""
-    found = open_release(release, root)
+    found = _withheld_today(open_release(release, root))
     store = to or root.releases
     from flows.rebuild_dataset import publish_dataset
 
@@ -192,6 +198,15 @@ def publish(root: DataRoot, release: str, to: Path | None, audience: Audience, *
     published = publish_dataset(str(found.folder), str(store), public=audience.public, rights=audience.rights)
     _say_published(published, as_json=as_json)
     return DONE
+
+
+def _withheld_today(release: Release) -> Release:
+    """Return a build that withholds what it did when it was built, and what its source, if it is known, does today."""
+    manifest = release.manifest
+    if manifest.source not in known_sources() or manifest.version != UNRELEASED:
+        return release
+    withheld = tuple(sorted({*manifest.withheld, *load_source(manifest.source).withheld}, reverse=True))
+    return release if withheld == manifest.withheld else release.with_manifest(withheld=withheld)
 
 
 def _say_published(published: Published, *, as_json: bool) -> None:

@@ -19,8 +19,9 @@ from model.config import ModelConfig, TrainConfig
 from model.network import Network
 from model.objective import BITS, learning_rate, loss_of, validation_bits
 from palettes.vocabulary import Vocabulary
+from pipeline.locks import only_one
 from pipeline.records import DatasetVersion
-from pipeline.release import Release, only_one, write_text
+from pipeline.release import Release, write_text
 
 BETAS = (0.9, 0.98)  # a shorter memory of squares than torch's default: runs are a few thousand steps
 
@@ -123,7 +124,7 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     best, last = folder / "checkpoints" / "best", folder / "checkpoints" / "last"
-    with only_one(folder, "training"):
+    with only_one(folder, "training in"):
         run = _start(data, model_config, config, folder)
         settle(best)
         settle(last)

@@ -17,13 +17,14 @@ from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.sources import Source
 from pipeline.crawl.survey import Lists, read_lists
 from pipeline.entries import join, without_twins
+from pipeline.locks import only_one
 from pipeline.records import SPLITS, Dropped, Entry
-from pipeline.release import UNRELEASED, Manifest, Release, code_version, only_one, write_text
+from pipeline.release import UNRELEASED, Manifest, Release, code_version, write_text
 from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout
 from pipeline.shard_build import BuildConfig, ShardReport, ShardTask, build_shard
 from pipeline.shards import ShardFile, ShardWriter, shard_name
 
-TRANSFORM_VERSION = 1  # raise it whenever the same raw bytes would give other rows
+TRANSFORM_VERSION = 2  # raise it whenever the same raw bytes would give other rows
 SHARD_ROWS = 1024  # records of a shard; the number of shards is a power of two, so that growth rarely moves a border
 Progress = Callable[[int, int], None]  # records done, records in all
 
@@ -49,14 +50,12 @@ def build(  # noqa: PLR0913 - the command's own options
     with only_one(store.root, "building from"):
         chosen = store.crawl(crawl) if crawl else store.latest_crawl()
         if chosen is None:
-            raise ValueError(f"{store.root} holds no finished crawl: run `pixelbytes crawl {source.name}` first.")
+            raise ValueError(f"{store.root} holds no finished crawl: crawl {source.name} first.")
         lists = read_lists(chosen, store, source)
         unread = _unread(lists)
         joined, unjoined = join(lists.listings, chosen.resources)
         entries, twins = without_twins(joined)
-        draft = out.with_name(f".{out.name}.part")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
+        draft = _draft(out, source)
         reports = list(_run(list(_tasks(entries, store, draft, source, config)), workers, progress))
         dropped = [*unread, *unjoined, *twins, *(drop for report in reports for drop in report.dropped)]
         if not any(report.rows for report in reports):
@@ -70,6 +69,15 @@ def build(  # noqa: PLR0913 - the command's own options
             yields={"listed": len(lists.listings) + len(unread), "joined": len(joined), **manifest.yields},
         )
         return Release.open(_swap(draft, out))
+
+
+def _draft(out: Path, source: Source) -> Path:
+    """Return a new folder to build in; what may not go out is not for every eye here either."""
+    draft = out.with_name(f".{out.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    draft.mkdir(mode=0o700 if source.withheld else 0o777)
+    return draft
 
 
 def _manifest(name: str, source: Source, crawl: Crawl, config: BuildConfig, reports: Sequence[ShardReport]) -> Manifest:

@@ -154,6 +154,9 @@ _RECORD_GATES = {
 }
 
 
+GATE_NAMES = (*_RECORD_GATES, "listings", "yield", "text_ratio", "split_sizes", "loss")
+
+
 def _record_gate(name: str, limit: str, findings: Findings) -> Gate:
     offenders = findings.offenders.get(name, [])
     value = f"{len(offenders)} against it" if offenders else f"holds for {len(findings.ids)} records"

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pipeline.card import write_card
 from pipeline.diff import diff, next_version
+from pipeline.locks import only_one
 from pipeline.records import DatasetVersion
 from pipeline.release import (
     MANIFEST,
@@ -18,7 +19,6 @@ from pipeline.release import (
     Visibility,
     blocking,
     is_statement,
-    only_one,
 )
 from pipeline.shards import sync_folder
 
@@ -137,7 +137,7 @@ class FolderStore:
         manifest = release.manifest
         _require_passed(manifest)
         seen_by = visibility(manifest.withheld, audience)
-        with only_one(self.folder(manifest.name), "publishing"):
+        with only_one(self.folder(manifest.name), "publishing in"):
             known = self.versions(manifest.name)
             last = self.open(manifest.name, known[-1]) if known else None
             changes = diff(last, release)
@@ -189,6 +189,11 @@ def _require_same(last: Release, audience: Audience, seen_by: Visibility) -> Non
     """Refuse to change who sees a version that stands; whoever asked for nothing in particular gets what there is."""
     stands = last.manifest.visibility
     asked = audience.public is not None or bool(audience.rights.strip())
+    if seen_by == "private" and stands == "public":
+        raise GateError(
+            f"nothing changed since {last.version.ref}, which is public, but the source now withholds what is in it: "
+            "state the right with --rights TEXT, or take that version down."
+        )
     if asked and seen_by != stands:
         raise GateError(
             f"nothing changed since {last.version.ref}, which is {stands}, and a released version never changes: "

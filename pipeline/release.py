@@ -1,12 +1,9 @@
 """A release folder and its manifest: what is in it, how it was made, and the digests that prove it."""
 
-import fcntl
 import importlib.metadata
 import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -236,24 +233,14 @@ def code_version() -> str:
         return "unknown"
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+def write_text(path: Path, text: str, mode: int | None = None) -> None:
+    """Write a file whole or not at all; `mode` says who may read it, by default whom the umask lets."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("w", encoding="utf-8") as file:
+        if mode is not None:
+            draft.chmod(mode)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-
-
-@contextmanager
-def only_one(folder: Path, doing: str) -> Iterator[None]:
-    """Hold a folder's lock, which the system frees when its holder dies; RuntimeError when another process has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RuntimeError(f"another process is {doing} in {folder}: let it finish, then run again.") from error
-        yield

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pipeline import rows
 from pipeline.crawl.pages import gathered, parse_description
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.readings import MissingDescription
-from pipeline.crawl.sources import Source
+from pipeline.crawl.sources import Rights, Source, WikiSource
 from pipeline.pixelize import MAX_SIDE, PictureError, pixelize
 from pipeline.quantize import quantize
 from pipeline.records import Description, Dropped, Entry, Record, Resource
@@ -165,8 +165,8 @@ def _records(task: ShardTask, vocabulary: Vocabulary, dropped: list[Dropped]) ->
     """Yield the records of a shard in id order; what cannot be one goes to `dropped` with stage and reason."""
     store = RawStore(task.raw)
     seen: dict[tuple[bytes, tuple[int, ...], str], str] = {}
-    for entry in task.entries:
-        page = _described(entry, store, task.source)
+    for joined in task.entries:
+        page, entry = _described(_restated(joined, task.source), store, task.source)
         if not isinstance(page, Description):
             dropped.append(_drop(entry, "description", page.reason, entry.descriptions[0]))
             continue
@@ -186,11 +186,27 @@ def _records(task: ShardTask, vocabulary: Vocabulary, dropped: list[Dropped]) ->
         yield record
 
 
-def _described(entry: Entry, store: RawStore, source: Source) -> Description | MissingDescription:
-    """Return what all pages of an entry say together."""
+def _restated(entry: Entry, source: Source) -> Entry:
+    """Return an entry under the rights that its source states; in a folder each record states its own."""
+    if not isinstance(source, WikiSource):
+        return entry
+    text = next(text for text in source.texts if text.language == entry.listing.language)
+
+    def stated(resource: Resource, rights: Rights) -> Resource:
+        licence, attribution = source.filled(rights, resource)
+        return replace(resource, licence=licence, attribution=attribution)
+
+    pages = tuple(stated(page, text) for page in entry.descriptions)
+    return replace(entry, descriptions=pages, miniature=stated(entry.miniature, source.pictures))
+
+
+def _described(entry: Entry, store: RawStore, source: Source) -> tuple[Description | MissingDescription, Entry]:
+    """Return what all pages of an entry say together, and the entry with those pages that said something."""
     language = entry.listing.language
-    pages = entry.descriptions
-    return gathered(parse_description(store.get(page.sha256), page.title, language, source) for page in pages)
+    read = [parse_description(store.get(page.sha256), page.title, language, source) for page in entry.descriptions]
+    pages = zip(entry.descriptions, read, strict=True)
+    spoke = tuple(page for page, said in pages if isinstance(said, Description))
+    return gathered(read), replace(entry, descriptions=spoke or entry.descriptions)
 
 
 def _drop(entry: Entry, stage: str, reason: str, resource: Resource) -> Dropped:

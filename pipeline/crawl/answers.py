@@ -1,5 +1,6 @@
 """What an answer is worth: whether its body is what was wanted, and which revision it says it is."""
 
+import hashlib
 import json
 import re
 from http import HTTPStatus
@@ -41,7 +42,15 @@ def is_missing(answer: Answer) -> bool:
 
 
 def revision_of(wanted: Wanted, answer: Answer) -> str:
-    """Return the revision that an API's page names itself; empty for anything else."""
+    """Return the revision that a body says of itself: a page's id by the API, a picture's SHA-1; else empty.
+
+    It may be another than was announced: a page was edited meanwhile, or a cache gave an old picture, which the next
+    crawl then notices.
+    """
+    if wanted.kind == "miniature" and wanted.revision:
+        return hashlib.sha1(answer.body, usedforsecurity=False).hexdigest()
+    if wanted.kind != "description":
+        return ""
     parse = _json(answer.body).get("parse") if wanted.ask else None
     found = str(parse.get("revid", "")) if isinstance(parse, dict) else ""
     return found if re.fullmatch(r"\d{1,20}", found, re.ASCII) else ""

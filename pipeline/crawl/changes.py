@@ -45,6 +45,7 @@ class Wanted:
     optional: bool = False  # a page that need not exist
     parts: tuple["Wanted", ...] = ()  # of a call for change keys: what it asks about
     generator: str = ""  # of such a call: "" names titles, "images" and "categorymembers" let the wiki find them
+    rounds: int = MAX_ROUNDS  # of such a call: answers it is worth, continued ones included
     more: tuple[tuple[str, str], ...] = ()  # of such a call: where it continues
 
 

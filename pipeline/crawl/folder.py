@@ -3,10 +3,8 @@
 Nothing in the folder is trusted: only plain files that lie inside it are read, none beyond the source's limits.
 """
 
-import fcntl
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,7 +12,7 @@ from pathlib import Path
 from pipeline.crawl.inside import MISSING, UnreadableFileError, read_inside
 from pipeline.crawl.ledger import source_line
 from pipeline.crawl.progress import Progress
-from pipeline.crawl.raw import Crawl, CrawlReport, OpenCrawl, RawStore
+from pipeline.crawl.raw import LOCK, Crawl, CrawlReport, OpenCrawl, RawStore
 from pipeline.crawl.readings import Unparsed
 from pipeline.crawl.records_file import (
     TABLE_PAGES,
@@ -27,11 +25,11 @@ from pipeline.crawl.records_file import (
     rights_of,
 )
 from pipeline.crawl.sources import FolderSource
+from pipeline.locks import only_one
 from pipeline.records import Resource, ResourceKind
 
 OK = 200  # status of what was read
 ROBOTS = "not asked: a local folder"
-REMEMBERED = 8  # finished crawls looked at, as for wikis: the last may have been limited
 
 
 def gather(
@@ -54,7 +52,7 @@ def gather(
     if not listed.listings:
         raise ValueError(f"{_table_path(source)} holds no record: {_first(listed.unparsed)} {_example(source)}")
     total = min(limit or len(listed.listings), len(listed.listings) // len(source.texts))
-    with _only_one(store.root):
+    with only_one(store.root, "crawling into", LOCK):
         _require_same(source, store)
         book = _Book(store, source)
         book.count(listings=len(listed.listings), unparsed=len(listed.unparsed))
@@ -160,25 +158,12 @@ def _require_same(source: FolderSource, store: RawStore) -> None:
         )
 
 
-@contextmanager
-def _only_one(root: Path) -> Iterator[None]:
-    """Hold the lock that every crawl into this store holds; RuntimeError when another process has it."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RuntimeError(f"another crawl is writing to {root}: wait for it, then run again.") from error
-        yield
-
-
 class _Book:
     """Writes the crawl's lines, and knows those of the last crawls and of this one if it was interrupted."""
 
     def __init__(self, store: RawStore, source: FolderSource) -> None:
         """Open the crawl in `store`, or continue the one that was interrupted lately."""
-        lately = [store.crawl(name) for name in store.crawl_names()[-REMEMBERED:]]
-        self._before = {(line.kind, line.url): line for crawl in lately for line in crawl.resources}
+        self._before = store.remembered()
         self.store = store
         self.crawl: OpenCrawl = store.open_crawl()
         self._done = {(line.kind, line.url): line for line in self.crawl.resources}

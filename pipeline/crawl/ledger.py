@@ -11,7 +11,6 @@ from pipeline.crawl.raw import CrawlReport, RawStore
 from pipeline.crawl.sources import Source, WikiSource
 from pipeline.records import Resource
 
-REMEMBERED = 8  # finished crawls looked at: the last may have been limited, or have failed on a page
 _COUNTED = frozenset({"list", "description", "miniature"})  # robots.txt and change keys are not what one crawls for
 
 
@@ -35,9 +34,7 @@ class Ledger:
         """Open the crawl in `store`, or continue the one that was interrupted lately."""
         self.store = store
         self.source = source
-        lately = [store.crawl(name) for name in store.crawl_names()[-REMEMBERED:]]
-        lines = [resource for crawl in lately for resource in crawl.resources if store.has(resource.sha256)]
-        self._previous = {(line.kind, line.url): line for line in lines}
+        self._previous = store.remembered()
         self.crawl = store.open_crawl()
         self._done = {(r.kind, r.url): r for r in self.crawl.resources if store.has(r.sha256)}
         self.report = CrawlReport()

@@ -42,6 +42,7 @@ class Manners:
 
     source: WikiSource
     ledger: Ledger
+    no_api: set[str] = field(default_factory=set)  # addresses of APIs that are not to be had
     dry: bool = False  # ask for lists and change keys alone
     proxy: str = ""
     user_agent: str = ""
@@ -101,10 +102,13 @@ class Gate:
         """Refuse what the source does not allow, and dress the rest."""
         manners = manners_of(self.crawler)
         kind, host = kind_of(request), host_of(request.url)
+        request.meta.pop("download_slot", None)  # a redirect keeps its first host's, and with it that host's pace
         if not manners.source.allows(request.url, kind):
             raise IgnoreRequest(
                 f"{request.url[:200]!r} is not on an allowed host for a {kind} of {manners.source.name}"
             )
+        if request.url.partition("?")[0] in manners.no_api:
+            raise ApiGoneError(f"{host} has no API at this address")
         reason = manners.left_alone.get(host, "") or self._unfit(manners, urlsplit(request.url).hostname or "")
         if not reason and request.url.startswith("http:") and _is_https_only(manners.source):
             reason = f"{request.url[:200]!r} would leave TLS, which is all that {manners.source.name} is asked by"
@@ -127,6 +131,10 @@ class Gate:
         if name in self._proxies:
             return f"{name} is the proxy's own machine, and no host of a public site: mend the source's hosts"
         return refusal_of_host(name)
+
+
+class ApiGoneError(IgnoreRequest):
+    """A request to an API that has shown to be none."""
 
 
 class WouldAskError(IgnoreRequest):

@@ -15,6 +15,9 @@ from typing import BinaryIO
 from pipeline.records import Resource
 
 NAME_FORMAT = "%Y%m%dT%H%M%SZ"
+LOCK = "lock"  # in a store's folder; held by whoever writes a crawl into it
+REMEMBERED = 8  # manifests looked at: the last may have been limited, or have failed on a page
+_REMEMBERED_OF = 64  # and the largest of so many, which knows most of the site
 CONTINUED_FOR = timedelta(hours=24)  # after its start; a manifest that spans more would mix states of the site
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TEXT_FIELDS = frozenset(f.name for f in dataclasses.fields(Resource) if f.name != "status")
@@ -66,11 +69,18 @@ class RawStore:
         """Say whether a body of this digest lies here; an empty digest lies nowhere."""
         return bool(sha256) and self.blob_path(sha256).is_file()
 
+    def intact(self, sha256: str) -> bool:
+        """Say whether a body of this digest lies here and is what it was."""
+        return self.has(sha256) and hashlib.sha256(self.blob_path(sha256).read_bytes()).hexdigest() == sha256
+
     def put(self, body: bytes) -> str:
-        """Keep `body` and return its SHA-256; the same body again changes nothing, and no reader sees half of one."""
+        """Keep `body` and return its SHA-256; the same body again changes nothing, and no reader sees half of one.
+
+        A body that was altered on the disk is mended.
+        """
         sha256 = hashlib.sha256(body).hexdigest()
         path = self.blob_path(sha256)
-        if path.is_file():
+        if path.is_file() and path.read_bytes() == body:
             return sha256
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=".part-", dir=path.parent)
@@ -116,6 +126,18 @@ class RawStore:
         names = self.crawl_names()
         return self.crawl(names[-1]) if names else None
 
+    def remembered(self) -> dict[tuple[str, str], Resource]:
+        """Return what the last crawls had of each resource, by kind and URL: its newest line with a body.
+
+        Crawls that were set aside count too: what arrived in them need not be fetched again.
+        """
+        folder = self.root / "crawls"
+        paths = sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.abandoned")], key=lambda path: path.name)
+        largest = max(paths[-_REMEMBERED_OF:], key=lambda path: path.stat().st_size, default=None)
+        chosen = [path for path in paths if path == largest or path in paths[-REMEMBERED:]]
+        lines = (line for path in chosen for line in _read_lines(_whole_lines(path.read_bytes()), path))
+        return {(line.kind, line.url): line for line in lines if line.sha256 and self.has(line.sha256)}
+
     def open_crawl(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> "OpenCrawl":
         """Continue the crawl that was interrupted last, or begin a new one named by the time `now`.
 
@@ -123,6 +145,8 @@ class RawStore:
         """
         folder, moment = self.root / "crawls", now()
         folder.mkdir(parents=True, exist_ok=True)
+        for torn in (self.root / "blobs").glob("??/.part-*"):  # of a crawl that was killed while it wrote a body
+            torn.unlink(missing_ok=True)
         begun = sorted(folder.glob("*.jsonl.part"))
         fresh = [path for path in begun if moment - _begun_at(path) <= CONTINUED_FOR]
         for path in set(begun) - set(fresh):
@@ -131,7 +155,7 @@ class RawStore:
             return OpenCrawl(fresh[-1])
         names = self.crawl_names()
         if names:  # two crawls in a second, or a clock that went back
-            moment = max(moment, datetime.strptime(names[-1], NAME_FORMAT).replace(tzinfo=UTC) + timedelta(seconds=1))
+            moment = max(moment, _begun_at(folder / f"{names[-1]}.jsonl") + timedelta(seconds=1))
         while (folder / f"{moment.strftime(NAME_FORMAT)}.jsonl.abandoned").exists():  # it would be lost by a rename
             moment += timedelta(seconds=1)
         return OpenCrawl(folder / f"{moment.strftime(NAME_FORMAT)}.jsonl.part")
@@ -145,7 +169,7 @@ class OpenCrawl:
         self.path = path
         self.name = path.name.removesuffix(".jsonl.part")
         body = path.read_bytes() if path.is_file() else b""
-        whole = body[: body.rfind(b"\n") + 1]
+        whole = _whole_lines(body)
         self.resources = _last_lines(_read_lines(whole, path))
         self._file: BinaryIO = path.open("ab")
         self._file.truncate(len(whole))
@@ -165,6 +189,11 @@ class OpenCrawl:
         os.fsync(self._file.fileno())
         self._file.close()
         self.path.rename(self.path.with_suffix(""))
+
+
+def _whole_lines(body: bytes) -> bytes:
+    """Return a manifest without a last line that was torn."""
+    return body[: body.rfind(b"\n") + 1]
 
 
 def _begun_at(path: Path) -> datetime:

@@ -69,7 +69,11 @@ class PoliteRobots(RobotsTxtMiddleware):
         manners = manners_of(self.crawler)
         rules = manners.robots.get(urlsplit(request.url).netloc, "")
         host = host_of(request.url)
-        if rp is None or not rp.allowed(request.url, ROBOT):
+        wanted = request.meta.get("wanted")
+        urls = {request.url}  # what the API is asked for in a page's stead is allowed when the page is
+        if isinstance(wanted, Wanted) and wanted.ask and host_of(wanted.url) == host:
+            urls.add(wanted.url)
+        if rp is None or not all(rp.allowed(url, ROBOT) for url in urls):
             request.meta["robots"] = f"refused: {rules}"
             raise IgnoreRequest(f"refused by robots.txt: {rules}")
         request.meta["robots"] = f"allowed: {rules}"

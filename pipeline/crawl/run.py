@@ -1,6 +1,5 @@
 """A crawl in a child process: Twisted's reactor starts once per process, and a crash there harms nobody here."""
 
-import fcntl
 import json
 import os
 import subprocess
@@ -13,10 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pipeline.crawl.progress import Progress, bar
-from pipeline.crawl.raw import Crawl, CrawlReport, RawStore
+from pipeline.crawl.raw import LOCK, Crawl, CrawlReport, RawStore
 from pipeline.crawl.scratch import ScratchStore
 from pipeline.crawl.source_files import source_from_table
 from pipeline.crawl.sources import WikiSource, host_of
+from pipeline.locks import only_one
 
 USER_AGENT = "PixelBytes/0.1 (dataset crawler{contact})"
 ORPHAN = 3  # exit status of a child whose parent went away
@@ -157,7 +157,7 @@ def _child(job: _Job, log: Path, progress: Callable[[Progress], None]) -> _Ended
     """Run a job in a child process, and return how it ended, None when it died; it never outlives this call."""
     paths = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-m", "pipeline.crawl.run"]
-    with log.open("wb") as errors:
+    with log.open("ab") as errors:
         child = subprocess.Popen(  # noqa: S603 - our own module, no shell, the job goes through stdin
             command,
             stdin=subprocess.PIPE,
@@ -181,7 +181,7 @@ def check_request(source: WikiSource, limit: int | None, proxy: str | None, cont
         raise ValueError(
             f"proxy is {proxy!r}: give a plain http:// address with a host, such as http://127.0.0.1:8080."
         )
-    if source.politeness.contact_required and not contact:
+    if not (source.local or source.bundled or (contact or "").strip()):
         raise ValueError(f"{source.name} must know whom to write to: name a mail address or page with --contact.")
     if contact and not (contact.isprintable() and contact.isascii() and len(contact) <= 200):  # noqa: PLR2004 - a header
         raise ValueError(
@@ -214,13 +214,10 @@ def main() -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         with ExitStack() as stack:
-            if not job.scratch:
-                lock = stack.enter_context((job.root / "lock").open("w"))
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not job.scratch or (job.root / LOCK).exists():  # side by side, two would be twice as fast as is polite
+                stack.enter_context(only_one(job.root, "crawling into", LOCK))
             _run(job)
-    except BlockingIOError:
-        _refuse(f"another crawl is writing to {job.root}; wait for it.")
-    except (ValueError, OSError) as error:  # a manifest that was altered, a full disk
+    except (ValueError, RuntimeError, OSError) as error:  # a manifest that was altered, a full disk
         _refuse(f"{error}")
 
 

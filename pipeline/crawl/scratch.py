@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from pipeline.crawl.raw import Crawl, RawStore
+from pipeline.records import Resource
 
 
 class ScratchStore(RawStore):
@@ -25,6 +26,14 @@ class ScratchStore(RawStore):
     def get(self, sha256: str) -> bytes:
         """Return a body from either store; raise as RawStore does."""
         return super().get(sha256) if super().has(sha256) else self.behind.get(sha256)
+
+    def intact(self, sha256: str) -> bool:
+        """Say whether a body lies in either store and is what it was."""
+        return super().intact(sha256) or self.behind.intact(sha256)
+
+    def remembered(self) -> dict[tuple[str, str], Resource]:
+        """Return what the last crawls of the real store had."""
+        return self.behind.remembered()
 
     def crawl_names(self) -> tuple[str, ...]:
         """Return the names of the real store's finished crawls."""

@@ -34,7 +34,8 @@ def load_source(name_or_path: str | Path) -> Source:
         return _own_source(path) if (path / OWN_FILE).is_file() else _bare_folder(path)
     if not text.endswith(".toml"):
         raise ValueError(
-            f"source {text!r} is not known: choose {', '.join(known_sources())}, or give a .toml file or a folder."
+            f"source {text!r} is not known: choose {', '.join(known_sources())}, or give a .toml file or a folder, as "
+            f"./{text}."
         )
     return _from_file(path, text)
 

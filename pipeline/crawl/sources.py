@@ -3,6 +3,7 @@
 A source is a wiki (`WikiSource`) or a folder of pictures with a table of records (`FolderSource`).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -80,7 +81,6 @@ class Politeness:
 
     delay: float  # seconds between two requests to one host
     concurrency: int = 1  # requests under way at once for each host
-    contact_required: bool = True  # a crawl must name whom to write to
     retries: int = 2
     backoff: float = 5.0  # seconds to wait after 429 or 503 that does not say how long
     longest_wait: float = 120.0  # seconds; a site that asks for more is left alone
@@ -162,7 +162,8 @@ class WikiSource(Source):
 
     def title_at(self, url: str) -> str:
         """Return the title of the page at an address: what its query names, what `page_url` holds, or its last part."""
-        parts = urlsplit(url)
+        parts = urlsplit(url)._replace(fragment="")
+        url = parts._replace(query="").geturl()
         named = parse_qs(parts.query).get("title", [""])[0]
         text = next((text for text in self.texts if text.covers(url) and host_of(text.page_url) == host_of(url)), None)
         before, _, after = text.page_url.partition("{title}") if text else ("", "", "")
@@ -171,8 +172,12 @@ class WikiSource(Source):
 
     def rights(self, resource: Resource) -> tuple[str, str]:
         """Return licence and attribution of a resource, with its title and address filled in."""
-        texts = (text for text in self.texts if text.covers(resource.url))
-        rights = self.pictures if resource.kind == "miniature" else next(texts, self.texts[0])
+        texts = [text for text in self.texts if text.covers(resource.url)]
+        closest = max(texts, key=lambda text: len(text.page_url), default=self.texts[0])
+        return self.filled(self.pictures if resource.kind == "miniature" else closest, resource)
+
+    def filled(self, rights: Rights, resource: Resource) -> tuple[str, str]:
+        """Return licence and attribution with a resource's title and address filled in."""
         return rights.licence, rights.attribution.replace("{title}", resource.title).replace("{url}", resource.url)
 
 
@@ -259,6 +264,19 @@ def _check_wiki(source: WikiSource) -> None:
             raise ValueError(f"{where}: the section of {text.language} must not be empty; say which one to read.")
     if not source.list.table_class:
         raise ValueError(f"{where}: table_class must not be empty; say which table to read.")
+    _check_apis(source, where)
     polite = source.politeness
+    if not all(map(math.isfinite, (polite.delay, polite.backoff, polite.longest_wait, source.limits.timeout))):
+        raise ValueError(f"{where}: politeness and limits are finite numbers, but are {polite}, {source.limits}.")
     if min(polite.delay, polite.retries, polite.backoff, polite.longest_wait) < 0 or polite.concurrency < 1:
         raise ValueError(f"{where}: politeness has a number below its least ({polite}); use 0 or more, concurrency 1.")
+
+
+def _check_apis(source: WikiSource, where: str) -> None:
+    hosts = {*source.page_hosts, *source.image_hosts}
+    for api in source.api:
+        if api.host not in hosts or not host_of(api.url):
+            raise ValueError(
+                f"{where}: the API {api.url!r} of host {api.host!r} answers for none of {', '.join(sorted(hosts))}; "
+                "give one of these as host, in lower case and without a scheme, and an http(s) address as url."
+            )

@@ -24,10 +24,13 @@ from pipeline.crawl.changes import (
 )
 from pipeline.crawl.ledger import Answer, Ledger
 from pipeline.crawl.pages import parse_list
-from pipeline.crawl.politeness import Manners, WouldAskError, answer_of
+from pipeline.crawl.politeness import ApiGoneError, Manners, WouldAskError, answer_of
 from pipeline.crawl.sources import WikiSource, host_of
 from pipeline.records import Listing, Resource, ResourceKind
 
+_NO_API = frozenset({400, 404, 405, 410, 501})  # there is none
+_ILL_API = frozenset({500, 502})  # not 429, 503, 504: a busy API comes back
+_TRUSTED = 3  # answers of an ill one before the pages themselves are asked
 _GONE = Answer(status=HTTPStatus.NOT_FOUND.value)
 
 
@@ -48,8 +51,8 @@ class SiteSpider(Spider):
         self.limit = limit
         self.problem = ""  # why the crawl as a whole failed
         self.planned: dict[tuple[str, str], Wanted] = {}  # what the lists ask for
+        self._ill: Counter[str] = Counter()  # API -> how often it failed
         self.would: Counter[tuple[str, str]] = Counter()  # host and kind -> requests that a dry spider did not make
-        self._rounds = 0  # continuations asked for
 
     async def start(self) -> AsyncIterator[Request]:
         """Begin with the lists, from the store when an interrupted crawl has them already."""
@@ -69,6 +72,9 @@ class SiteSpider(Spider):
         """Write the line of one answer, and go on with what it leads to."""
         wanted: Wanted = response.meta["wanted"]
         answer = answer_of(response)
+        asked_api = bool(wanted.ask) or wanted.kind == "api"
+        if asked_api:
+            self._judge_api(response.url.partition("?")[0], answer.status)
         if wanted.ask and objection(wanted, answer) and not is_api_error(answer):
             yield self._ask(replace(wanted, ask=""))  # the API is not to be had: the page itself says the same
             return
@@ -80,6 +86,12 @@ class SiteSpider(Spider):
         elif wanted.kind == "api":
             yield from self._compare(wanted, resource)
 
+    def _judge_api(self, api: str, status: int) -> None:
+        """Note an API that is not to be had, so that nobody asks it for every page."""
+        self._ill[api] += status in _ILL_API
+        if status in _NO_API or self._ill[api] >= _TRUSTED:
+            self.manners.no_api.add(api)
+
     def on_failure(self, failure: Failure) -> Iterator[Request]:
         """Write the line of a request that got no answer, or was refused, and go on."""
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy sets it
@@ -87,6 +99,9 @@ class SiteSpider(Spider):
         value = failure.value
         if isinstance(value, WouldAskError):
             self.would[host_of(request.url), wanted.kind] += 1
+            return
+        if isinstance(value, ApiGoneError) and wanted.ask:
+            yield self._ask(replace(wanted, ask=""))
             return
         error = str(value) if isinstance(value, IgnoreRequest) else f"{type(value).__name__}: {value}"
         self.ledger.fail(wanted, Answer(status=0, robots=str(request.meta.get("robots", ""))), error[:300])
@@ -129,7 +144,7 @@ class SiteSpider(Spider):
             self.ledger.fail(wanted, answer, error)
         if error:
             return None
-        named = revision_of(wanted, answer) if wanted.kind == "description" else ""
+        named = revision_of(wanted, answer)
         return self.ledger.keep(replace(wanted, revision=named or wanted.revision), answer)
 
     def _on_list(self, wanted: Wanted, resource: Resource, answer: Answer) -> Iterator[Request]:
@@ -186,7 +201,7 @@ class SiteSpider(Spider):
             if not api:
                 yield from self._fetch(items)
             elif generator and len(items) > TITLES_A_CALL:
-                yield from self._call(generator_call(api, generator, title, items))
+                yield from self._call(replace(generator_call(api, generator, title, items), rounds=_worth(items)))
             else:
                 for call in key_calls(api, items):
                     yield from self._call(call)
@@ -224,9 +239,8 @@ class SiteSpider(Spider):
         for item in call.parts:
             if item.title in found:
                 yield from self._settle(item, found[item.title])
-        if left and more and more != call.more and self._rounds < MAX_ROUNDS:
-            self._rounds += 1
-            yield from self._call(replace(continued(call, more), parts=left))
+        if left and more and more != call.more and call.rounds > 1:
+            yield from self._call(replace(continued(call, more), parts=left, rounds=call.rounds - 1))
         elif call.generator:  # not on that page, not in that category: ask by their titles
             for next_call in key_calls(call.url.partition("?")[0], left):
                 yield from self._call(next_call)
@@ -236,7 +250,7 @@ class SiteSpider(Spider):
     def _settle(self, item: Wanted, key: str) -> Iterator[Request]:
         """Carry over what has the change key it had, record what is gone, and fetch the rest."""
         known = self.ledger.known(item)
-        if key and known is not None and known.revision == key:
+        if key and known is not None and known.revision == key and self.ledger.store.intact(known.sha256):
             self.ledger.carry(known, asked=False)
             if item.kind == "list":
                 yield from self._on_list(item, known, _GONE)
@@ -252,6 +266,11 @@ class SiteSpider(Spider):
     def _fetch(self, wanted: Iterable[Wanted]) -> Iterator[Request]:
         """Ask for the bodies themselves."""
         return map(self._ask, wanted)
+
+
+def _worth(items: list[Wanted]) -> int:
+    """Return after how many answers of a generator it would have been cheaper to name the titles."""
+    return min(MAX_ROUNDS, -(-len(items) // TITLES_A_CALL))
 
 
 def _row_of(listing: Listing) -> str:

@@ -119,7 +119,7 @@ def survey(source: Source, store: RawStore, crawl: Crawl | None = None) -> Surve
     """
     chosen = crawl or store.latest_crawl()
     if chosen is None:
-        raise ValueError(f"{store.root} holds no finished crawl: run `pixelbytes crawl {source.name}` first.")
+        raise ValueError(f"{store.root} holds no finished crawl: crawl {source.name} first.")
     lists = read_lists(chosen, store, source)
     asserted = source.assertions
     rows = _Reader(source, store, chosen)

@@ -201,7 +201,7 @@ def test_two_crawls_do_not_write_to_one_store(served: Served, store: RawStore) -
     store.root.mkdir(parents=True)
     with (store.root / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(CrawlError, match="another crawl is writing"):
+        with pytest.raises(CrawlError, match="another process is crawling"):
             crawl(SOURCE, store, proxy=served.url)
 
 

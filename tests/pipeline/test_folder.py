@@ -166,7 +166,7 @@ def test_two_crawls_never_write_to_one_store_at_once(folder: Path, store: RawSto
     store.root.mkdir(parents=True)
     with (store.root / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(RuntimeError, match="another crawl is writing"):
+        with pytest.raises(RuntimeError, match="another process is crawling"):
             gather(source_of(folder), store)
     assert store.crawl_names() == ()
     gather(source_of(folder), store)

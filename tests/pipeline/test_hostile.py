@@ -193,7 +193,7 @@ def test_a_name_that_means_a_private_address_is_refused_unasked(store: RawStore)
     with serve() as server:
         source = replace(source_of(server, host=f"localhost:{server.port}"), local=False)
         with pytest.raises(CrawlError, match=r"localhost means 127.0.0.1, a loopback address.*`local = true`"):
-            crawl(source, store)
+            crawl(source, store, contact="me@example.org")
     assert server.asked == []
 
 

@@ -51,7 +51,7 @@ def test_the_three_sources_are_there_and_the_folder_is_only_a_template() -> None
 def test_only_the_sample_is_bundled_and_strangers_must_be_told_whom_to_write_to() -> None:
     sources = [wiki_source(name) for name in known_sources()]
     assert [source.name for source in sources if source.bundled] == ["sample"]
-    assert [source.name for source in sources if source.politeness.contact_required] == ["pokepedia"]
+    assert [source.name for source in sources if not (source.local or source.bundled)] == ["pokepedia"]
     assert [source.name for source in sources if source.local] == ["mediawiki-local"]
     assert all(source.politeness.concurrency == 1 for source in sources)
 

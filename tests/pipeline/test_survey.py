@@ -160,7 +160,7 @@ def test_a_list_that_is_read_on_two_pages_counts_once(tmp_path: Path) -> None:
 
 
 def test_without_a_crawl_or_a_list_there_is_nothing_to_judge(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no finished crawl.*pixelbytes crawl"):
+    with pytest.raises(ValueError, match=r"no finished crawl: crawl sample first"):
         survey(strict(), RawStore(tmp_path / "none"))
     with pytest.raises(ValueError, match="gave no row"):
         survey(strict(), write_store(tmp_path / "empty", [], pages(), 1))
@@ -222,7 +222,6 @@ section = "Biology"
 {rights}
 [politeness]
 delay = 0.0
-contact_required = false
 [assertions]
 min_listings = 5
 min_description_yield = 0.9
