@@ -29,7 +29,7 @@ class ScratchStore(RawStore):
 
     def intact(self, sha256: str) -> bool:
         """Say whether a body lies in either store and is what it was."""
-        return super().intact(sha256) or self.behind.intact(sha256)
+        return super().intact(sha256) if super().has(sha256) else self.behind.intact(sha256)
 
     def remembered(self) -> dict[tuple[str, str], Resource]:
         """Return what the last crawls of the real store had."""

@@ -25,6 +25,11 @@ COMMANDS = (
     "report",
 )
 NAME = "pixelbytes/sample"
+PAST = "20200101T000000Z"
+
+
+def began(*_: object) -> None:
+    raise AssertionError("something was started")
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +62,26 @@ def test_every_command_teaches_by_an_example(command: str, capsys: pytest.Captur
         (["crawl", "pokepedia"], "contact"),
         (["rebuild", "pokepedia"], "contact"),
         (["build", "sample", "--offline", "--out", "/"], "give the path of a new folder"),
+        (["rebuild", "sample", "--allow", "nogate", "--because", "a test"], "gate 'nogate' is not known: choose one of"),
+        (["build", "sample", "--offline", "--crawl", PAST], f"has no finished crawl '{PAST}'"),
+        (["rebuild", "sample", "--offline", "--crawl", PAST], f"has no finished crawl '{PAST}'"),
+        (["survey", "sample", "--crawl", PAST], f"has no finished crawl '{PAST}'"),
+        (["build", "mediawiki-local", "--offline"], "mediawiki-local was never crawled"),
+        (["rebuild", "mediawiki-local", "--offline"], "mediawiki-local was never crawled"),
+        (["survey", "mediawiki-local"], "mediawiki-local was never crawled"),
         (["frobnicate"], "frobnicate"),
         (["build"], "source"),
     ],
 )
 def test_what_the_user_cannot_mean_ends_with_2_and_says_why(
-    data: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    data: Path,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for begin in ("flows.verbs.start_guarded_server", "flows.crawl_verbs.reached", "flows.verbs.reached"):
+        monkeypatch.setattr(begin, began)  # it is said before anything starts
     extra = [] if arguments[0] == "frobnicate" else ["--data", str(data)]
     assert run([*arguments, *extra]) == 2
     assert message.casefold() in " ".join(capsys.readouterr().err.split()).casefold()

@@ -126,7 +126,7 @@ def test_behind_a_proxy_names_are_the_proxy_s_to_resolve_and_private_addresses_s
     monkeypatch.setenv("no_proxy", "")
     public = replace(source_of(site, host="wiki.example"), local=False)
     site.paths = {f"http://wiki.example{path}": answer for path, answer in site.paths.items()}
-    done = crawl(public, store)
+    done = crawl(public, store, contact="me@example.org")
     assert next(resource for resource in done.resources if resource.url == "http://wiki.example/A.png").sha256
     for host, message in {
         "169.254.169.254": "a link-local address",
@@ -134,7 +134,8 @@ def test_behind_a_proxy_names_are_the_proxy_s_to_resolve_and_private_addresses_s
     }.items():
         site.asked.clear()
         with pytest.raises((CrawlError, ValueError), match=message):
-            crawl(replace(source_of(site, host=host), local=False), RawStore(store.root.parent / host[:9]))
+            asked_in_public = replace(source_of(site, host=host), local=False)
+            crawl(asked_in_public, RawStore(store.root.parent / host[:9]), contact="me@example.org")
         assert site.asked == []
 
 

@@ -52,9 +52,9 @@ def test_a_list_whose_template_changed_is_read_again_though_its_revision_is_the_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("limit", "calls"), [(500, 1), (25, 3), (10, 7)])
-def test_many_change_keys_come_by_generators_however_often_they_continue(
-    store: RawStore, limit: int, calls: int
+@pytest.mark.parametrize(("limit", "calls", "titles"), [(500, 1, 0), (40, 2, 0), (10, 2, 1)])
+def test_many_change_keys_come_by_generators_as_long_as_titles_would_not_be_fewer(
+    store: RawStore, limit: int, calls: int, titles: int
 ) -> None:
     with serve_wiki(small_wiki(60)) as served:
         served.wiki.api_limit = limit
@@ -68,7 +68,7 @@ def test_many_change_keys_come_by_generators_however_often_they_continue(
         notes = [note.path for note in served.wiki.asked]
         assert len([path for path in notes if "generator=categorymembers" in path]) == calls
         assert len([path for path in notes if "generator=images" in path]) == calls
-        assert len([path for path in notes if KEYS in path]) == 2 * calls + 1
+        assert len([path for path in notes if KEYS in path]) == 2 * (calls + titles) + 1
         assert {p.removeprefix(HOST) for p in notes if KEYS not in p} == {"/robots.txt", page(33), picture(60)}
         changed = {key[1].removeprefix(HOST) for key, digest in bodies(done).items() if bodies(first)[key] != digest}
         assert changed == {page(33), picture(60)}
@@ -192,3 +192,31 @@ def test_sub_pages_that_are_not_there_are_no_failure(
     listings = read_lists(done, store, more).listings
     assert [len(listing.pages) for listing in listings] == [2] * 6
     assert all(line(done, page(n)).sha256 for n in range(1, 6))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("status", "most"), [(404, 1), (405, 1), (500, 5), (502, 5)])
+def test_an_api_that_is_not_to_be_had_is_not_asked_for_every_page(store: RawStore, status: int, most: int) -> None:
+    with serve_wiki(small_wiki(12)) as served:
+        served.wiki.break_path(KEYS, Fault(status=status, body=b"<p>Nothing here</p>"))
+        done = crawl(replace(IMPATIENT, fetch="api"), store, proxy=served.url)
+        asked_for = Counter(note.path.removeprefix(HOST).partition("?")[0] for note in served.wiki.asked)
+        assert 1 <= asked_for[KEYS] <= most
+        assert done.report is not None
+        assert (done.report.fetched, done.report.failed) == (27, 0)
+        assert all(asked_for[page(number)] == asked_for[picture(number)] == 1 for number in range(1, 13))
+
+
+@pytest.mark.slow
+def test_a_walk_in_small_steps_is_given_up_for_titles_when_these_are_cheaper(store: RawStore) -> None:
+    with serve_wiki(small_wiki(120)) as served:
+        served.wiki.api_limit = 5
+        crawl(BY_CATEGORY, store, proxy=served.url, limit=60)
+        calls = [note.path for note in served.wiki.asked if KEYS in note.path]
+        for generator in ("categorymembers", "images"):
+            assert len([path for path in calls if f"generator={generator}" in path]) == 2  # as many as name 61 titles
+        assert len(calls) == 1 + (2 + 2) + (2 + 2)  # of the list; by the generator, then by titles
+        served.wiki.asked.clear()
+        done = crawl(BY_CATEGORY, store, proxy=served.url, limit=60)
+        assert done.report is not None
+        assert (done.report.fetched, done.report.carried) == (0, 1 + 2 * 60)  # each had its key

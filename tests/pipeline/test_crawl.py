@@ -103,6 +103,19 @@ def test_a_site_of_others_is_not_asked_without_a_contact(store: RawStore) -> Non
     check_request(wiki_source("pokepedia"), 1, "http://127.0.0.1:8080", "me@example.org")
 
 
+@pytest.mark.parametrize("contact", [None, "", "  ", "\t"])
+def test_whoever_is_neither_local_nor_bundled_must_know_whom_to_write_to(store: RawStore, contact: str | None) -> None:
+    strange = replace(SOURCE, bundled=False)
+    with pytest.raises(ValueError, match="must know whom to write to"):
+        check_request(strange, None, None, contact)
+    with pytest.raises(ValueError, match="must know whom to write to"):
+        crawl(strange, store, contact=contact)
+    assert not store.root.exists()
+    check_request(strange, None, None, "me@example.org")
+    for known in (SOURCE, replace(strange, local=True)):
+        check_request(known, None, None, None)
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

@@ -1,5 +1,6 @@
 """What a crawl would ask for, found out without keeping anything: the crawl that follows asks for exactly that."""
 
+import fcntl
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli import run
-from pipeline.crawl.raw import CrawlReport, RawStore
+from pipeline.crawl.raw import LOCK, CrawlReport, RawStore
 from pipeline.crawl.run import CrawlError, HostPlan, Plan, crawl, plan
 from pipeline.crawl.source_files import wiki_source
 from pipeline.crawl.sources import WikiSource, host_of
@@ -160,3 +161,13 @@ def test_the_command_says_what_would_be_asked_and_leaves_no_trace(
     assert "2 pages and 2 pictures" in out
     assert "nothing was kept" in out
     assert not data.exists()
+
+
+def test_a_plan_is_not_made_beside_a_crawl(served: Served, store: RawStore) -> None:
+    store.root.mkdir(parents=True)
+    with (store.root / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(CrawlError, match="another process is crawling into"):
+            plan(SOURCE, store, proxy=served.url)
+    assert asked(served) == []
+    assert plan(SOURCE, store, proxy=served.url, limit=1).requests == 2

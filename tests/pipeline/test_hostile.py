@@ -202,7 +202,7 @@ def test_a_private_address_in_a_url_is_refused_unasked(store: RawStore) -> None:
     with serve() as server:
         source = replace(source_of(server, host=f"127.1:{server.port}"), local=False)
         with pytest.raises((CrawlError, ValueError), match="a loopback address, and the source does not say"):
-            crawl(source, store)
+            crawl(source, store, contact="me@example.org")
     assert server.asked == []
 
 

@@ -1,11 +1,13 @@
 """A source in two languages: each listing stands for itself, and both tell of one creature."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.build import build
 from pipeline.crawl.pages import parse_list
+from pipeline.crawl.sources import WikiSource
 from pipeline.crawl.survey import survey
 from pipeline.records import SPLITS
 from pipeline.release import Release
@@ -148,3 +150,42 @@ def test_a_list_in_one_language_reads_as_the_first_of_two_does() -> None:
     alone = parse_list(body, LIST, bilingual(texts=bilingual().texts[:1])).listings
     assert both[:1] == alone
     assert len({listing.group for listing in both}) == 1
+
+
+def licences(root: Path, source: WikiSource, pages: dict[str, Page]) -> dict[str, tuple[object, object]]:
+    """Return licence and source of each record of one creature, whatever the crawl's lines say of it."""
+    raw = write_store(root / "raw", [row(1, "Fern", "Fern")], pages, 1)
+    release = build(source, raw, root / "built", name="pixelbytes/two")
+    return {key: (record["licence"], record["source_url"]) for key, record in records(release).items()}
+
+
+def test_each_language_has_its_own_licence_though_the_addresses_of_one_begin_as_the_others_do(tmp_path: Path) -> None:
+    english, french = bilingual().texts
+    french = replace(french, licence="L-FR", page_url=f"{BASE}/wiki/fr/{{title}}")
+    source = bilingual(texts=(replace(english, licence="L-EN"), french))
+    pages = {"/wiki/Fern": article("A fern."), "/wiki/fr/Fern": quotations("Une fougère.")}
+    assert licences(tmp_path, source, pages) == {
+        "0001-fern": ("L-EN", f"{BASE}/wiki/Fern"),
+        "0001-fern.fr": ("L-FR", f"{BASE}/wiki/fr/Fern"),
+    }
+
+
+def test_one_page_that_speaks_two_languages_stands_under_two_licences(tmp_path: Path) -> None:
+    english, french = bilingual().texts
+    french = replace(french, licence="L-FR", page_url=english.page_url)
+    source = bilingual(texts=(replace(english, licence="L-EN"), french))
+    both = Page(body=article("A fern.").body + quotations("Une fougère.").body)
+    assert licences(tmp_path, source, {"/wiki/Fern": both}) == {
+        "0001-fern": ("L-EN", f"{BASE}/wiki/Fern"),
+        "0001-fern.fr": ("L-FR", f"{BASE}/wiki/Fern"),
+    }
+
+
+def test_a_text_that_only_a_sub_page_holds_names_that_page(tmp_path: Path) -> None:
+    first = "/fr/Foug%C3%A8re"
+    silent = Page(body=b"<h2 id='Notes'>Notes</h2><p>x</p>", revision="30", time="2026-04-01T00:00:00Z")
+    pages = {"/wiki/Fern": article("A fern."), first: silent, first + GEN1: quotations("Un.", revision="31")}
+    found = records(built(tmp_path, [row(1, "Fougère", "Fern")], pages))["0001-fougere.fr"]
+    assert (found["source_url"], found["revision"]) == (BASE + first + GEN1, "31")
+    assert found["retrieved_at"] == "2026-01-01T00:00:00Z"
+    assert BASE + first + GEN1 in str(found["attribution"])

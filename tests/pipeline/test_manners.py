@@ -2,6 +2,8 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -16,7 +18,7 @@ from pipeline.crawl.pace import retry_after
 from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.run import CrawlError, crawl
 from pipeline.crawl.source_files import wiki_source
-from pipeline.crawl.sources import Api
+from pipeline.crawl.sources import Api, WikiSource
 from pipeline.records import Resource
 from pipeline.sample.wiki import Fault, Served
 from tests.hostile_server import (
@@ -25,6 +27,7 @@ from tests.hostile_server import (
     Wire,
     article,
     list_page,
+    redirect,
     robots,
     serve,
     source_of,
@@ -212,3 +215,46 @@ def test_the_crawler_says_who_it_is(served: Served, store: RawStore) -> None:
     agents = {note.user_agent for note in served.wiki.asked}
     assert agents == {"PixelBytes/0.1 (dataset crawler; contact: me@example.org)"}
     assert {note.host for note in served.wiki.asked} == {"bestiary.localhost"}
+
+
+@contextmanager
+def led_elsewhere(site: Hostile) -> Iterator[tuple[Hostile, WikiSource]]:
+    """Let the pages of `site` redirect to another host, which the source allows and which has a pace of its own."""
+    with serve() as other:
+        elsewhere = f"localhost:{other.port}"  # paces are kept by the host's name
+        for name in "ABC":
+            other.paths[f"/wiki/{name}"] = site.paths[f"/wiki/{name}"]
+            site.paths[f"/wiki/{name}"] = redirect(f"http://{elsewhere}/wiki/{name}")
+        yield other, replace(source_of(site), page_hosts=(site.host, elsewhere))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_a_host_that_redirects_lead_to_is_asked_as_slowly_as_it_says_itself(
+    site: Hostile, store: RawStore, concurrency: int
+) -> None:
+    with led_elsewhere(site) as (other, source):
+        other.paths["/robots.txt"] = robots("User-agent: *", "Crawl-delay: 0.4")
+        done = crawl(replace(source, politeness=replace(source.politeness, concurrency=concurrency)), store)
+        assert all(resource.sha256 for resource in done.resources if resource.kind == "description")
+        assert sorted(other.asked) == ["/robots.txt", "/wiki/A", "/wiki/B", "/wiki/C"]
+        assert min(after - before for before, after in pairwise(other.times)) > 0.35
+
+
+@pytest.mark.slow
+def test_a_busy_host_that_redirects_lead_to_is_left_in_peace(site: Hostile, store: RawStore) -> None:
+    with led_elsewhere(site) as (other, source):
+        well, busy = other.paths["/wiki/A"], list[float]()
+
+        def answer(wire: Wire) -> None:
+            if busy:
+                well(wire)
+                return
+            busy.append(time.monotonic())
+            wire.reply(b"", 429, ["Retry-After: 1"])
+
+        other.paths["/wiki/A"] = answer
+        done = crawl(replace(source, politeness=replace(source.politeness, retries=1)), store)
+        assert all(resource.sha256 for resource in done.resources if resource.kind == "description")
+        assert other.asked.count("/wiki/A") == 2
+        assert min(moment - busy[0] for moment in other.times if moment > busy[0]) > 0.9

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipeline.crawl.raw import RawStore
 from pipeline.records import Resource
 
+BEGUN = datetime(2026, 11, 21, 4, tzinfo=UTC)
 shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -158,3 +159,66 @@ def test_a_manifest_that_was_altered_is_refused_with_its_place(store: RawStore, 
 def test_an_unknown_crawl_is_refused_with_those_that_are_known(store: RawStore) -> None:
     with pytest.raises(ValueError, match="none yet"):
         store.crawl("20260101T000000Z")
+
+
+def test_a_body_that_was_altered_is_mended_when_it_comes_again(store: RawStore) -> None:
+    sha256 = store.put(b"body")
+    assert store.intact(sha256)
+    store.blob_path(sha256).write_bytes(b"bodY")
+    assert store.has(sha256)
+    assert not store.intact(sha256)
+    assert store.put(b"body") == sha256
+    assert store.get(sha256) == b"body"
+    assert store.intact(sha256)
+    assert not store.intact("0" * 64)
+
+
+def test_half_a_body_of_a_killed_crawl_is_swept_by_the_next(store: RawStore) -> None:
+    whole = store.blob_path(store.put(b"body"))
+    torn = whole.with_name(".part-abc123")
+    torn.write_bytes(b"bo")
+    store.open_crawl().close()
+    assert list(whole.parent.iterdir()) == [whole]
+
+
+def test_what_arrived_in_a_crawl_that_was_set_aside_is_remembered(store: RawStore) -> None:
+    here, gone = line("a", sha256=store.put(b"a")), line("b", sha256="0" * 64)
+    first = store.open_crawl(now=lambda: BEGUN)
+    for resource in (here, gone, line("c", error="timeout")):
+        first.append(resource)
+    first.close()
+    first.path.write_bytes(first.path.read_bytes() + b'{"torn": ')
+    store.open_crawl(now=lambda: BEGUN + timedelta(days=2)).close()
+    assert store.latest_crawl() is None
+    assert store.remembered() == {("description", here.url): here}
+
+
+def test_a_later_failure_does_not_make_a_body_forgotten_and_a_later_body_takes_its_place(store: RawStore) -> None:
+    old, new, kept = (line(name, sha256=store.put(body)) for name, body in (("a", b"1"), ("a", b"2"), ("b", b"3")))
+    for resources in ((old, kept), (new, line("b", error="timeout"))):
+        crawl = store.open_crawl()
+        for resource in resources:
+            crawl.append(resource)
+        crawl.finish()
+    assert store.remembered() == {("description", new.url): new, ("description", kept.url): kept}
+
+
+@pytest.mark.parametrize("aside", [False, True])
+def test_short_crawls_never_make_the_long_one_forgotten(store: RawStore, *, aside: bool) -> None:
+    lines = [line(f"{number:02d}", sha256=store.put(b"%d" % number)) for number in range(20)]
+    for day in range(12):
+        crawl = store.open_crawl(now=lambda day=day: BEGUN + timedelta(days=2 * day))  # type: ignore[misc]
+        for resource in lines if day == 1 else lines[:2]:
+            crawl.append(resource)
+        crawl.close() if aside and day == 1 else crawl.finish()
+    assert set(store.remembered().values()) == set(lines)
+
+
+def test_a_file_among_the_crawls_that_is_none_is_named(store: RawStore) -> None:
+    store.open_crawl().finish()
+    notes = store.root / "crawls" / "notes.jsonl"
+    notes.write_text("", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"notes\.jsonl is not named by a time, such as .*: rename or delete it"):
+        store.open_crawl()
+    notes.unlink()
+    store.open_crawl().close()

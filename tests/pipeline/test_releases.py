@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.build import build
-from pipeline.checks import check, override
+from pipeline.checks import GATE_NAMES, check, override
 from pipeline.diff import diff, next_version
 from pipeline.publish import FolderStore, GateError, resolve
 from pipeline.release import Changes, DamagedRelease, Release, blocking
@@ -88,6 +88,10 @@ def test_each_record_gate_trips_and_names_the_record(
     gates = {found.name: found for found in check(copy)}
     assert not gates[gate].passed
     assert gates[gate].worst
+
+
+def test_every_gate_that_is_asked_can_be_named(release: Release) -> None:
+    assert {gate.name for gate in check(release, release)} == set(GATE_NAMES)
 
 
 def test_a_wrong_schema_trips_its_gate(copy: Release) -> None:

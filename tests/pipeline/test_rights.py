@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,12 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.build import build
 from pipeline.card import write_card
 from pipeline.checks import check
 from pipeline.diff import NOT_LISTED, reasons_of, removal_reasons
 from pipeline.publish import Audience, FolderStore, GateError, visibility
 from pipeline.release import Changes, DamagedRelease, Gate, Release
 from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout
+from tests.raw_stores import creatures, make_store, sample_source
 
 RIGHT = "The makers allowed it in a letter of 3 May."
 
@@ -154,6 +157,37 @@ def test_a_version_that_stands_never_changes_who_sees_it(copy: Release, tmp_path
         releases.publish(built, Audience(rights=RIGHT))
     assert mode(first.release.folder) == 0o700
     assert releases.open(built.manifest.name).manifest == first.release.manifest
+
+
+def test_what_stands_public_is_not_called_unchanged_when_it_may_not_go_out_any_more(
+    copy: Release, tmp_path: Path
+) -> None:
+    releases = store(tmp_path)
+    first = releases.publish(copy)
+    withheld = copy.with_manifest(withheld=("pictures",))
+    for audience in (Audience(), Audience(public=False)):
+        with pytest.raises(GateError, match=r"@v1\.0\.0, which is public, but the source now withholds.*--rights TEXT"):
+            releases.publish(withheld, audience)
+    assert releases.open(copy.manifest.name).manifest == first.release.manifest
+    assert not releases.publish(withheld, Audience(rights=RIGHT)).new
+
+
+@pytest.mark.parametrize(("free", "others"), [(True, 0o755), (False, 0o700)])
+def test_a_build_of_what_is_withheld_is_its_owner_s_alone_from_its_first_file_on(
+    tmp_path: Path, umask: int, *, free: bool, others: int
+) -> None:
+    assert umask == 0o022
+    source = sample_source()
+    source = replace(source, pictures=replace(source.pictures, redistribution=free))
+    seen: set[int] = set()
+    built = build(
+        source,
+        make_store(tmp_path / "raw", creatures(12)),
+        tmp_path / "built",
+        name="pixelbytes/small",
+        progress=lambda _done, _all: seen.add(mode(tmp_path / ".built.part")),
+    )
+    assert (mode(built.folder), seen) == (others, {others})
 
 
 def test_a_private_version_of_somebody_else_is_named_as_such(copy: Release, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -117,3 +118,15 @@ def test_paths_of_a_wiki_are_refused_in_either_spelling(site: Hostile, store: Ra
     done = crawl(source_of(site), store)
     pages = {resource.title: bool(resource.sha256) for resource in done.resources if resource.kind == "description"}
     assert pages == {"Special:Search": False, "Été": False, "C": True}
+
+
+@pytest.mark.slow
+def test_a_page_that_robots_txt_refuses_is_not_got_through_the_api_either(served: Served, store: RawStore) -> None:
+    served.wiki.disallow = (page(2),)
+    done = crawl(replace(SOURCE, fetch="api"), store, proxy=served.url)
+    parsed = [parse_qs(urlsplit(note.path).query)["page"][0] for note in served.wiki.asked if "=parse" in note.path]
+    assert sorted(title for title in parsed if title.startswith("Beast")) == [
+        f"Beast {number} (creature)" for number in (1, 3, 4, 5)
+    ] + ["Beast 3 Frost (creature)"]
+    assert line(done, page(2)).error == f"refused by robots.txt: rules of {HOST}/robots.txt"
+    assert line(done, page(1)).sha256
