@@ -10,7 +10,7 @@ from pathlib import Path
 def only_one(folder: Path, doing: str, name: str = ".lock") -> Iterator[None]:
     """Hold a folder's lock `name` while the context lasts; RuntimeError when another process has it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / name).open("w") as lock:
+    with (folder / name).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -168,7 +168,7 @@ class WikiSource(Source):
         text = next((text for text in self.texts if text.covers(url) and host_of(text.page_url) == host_of(url)), None)
         before, _, after = text.page_url.partition("{title}") if text else ("", "", "")
         path = url.removeprefix(before).removesuffix(after) if text else parts.path.rsplit("/", 1)[-1]
-        return named or unquote(path).replace("_", " ")
+        return (named or unquote(path)).replace("_", " ")
 
     def rights(self, resource: Resource) -> tuple[str, str]:
         """Return licence and attribution of a resource, with its title and address filled in."""
