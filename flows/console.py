@@ -49,7 +49,8 @@ def gate_table(gates: Sequence[Gate]) -> Table:
 
 def yield_table(survey: Survey) -> Table:
     """Return the yields of a crawl, stage by stage."""
-    table = Table("stage", "expected", "found", "", title=f"Crawl {survey.crawl} of {survey.source}")
+    limited = f", limited to its {survey.limited}" if survey.limited else ""
+    table = Table("stage", "expected", "found", "", title=f"Crawl {survey.crawl} of {survey.source}{limited}")
     for stage in survey.yields:
         verdict, style = ("passed", "") if stage.passed else ("FAILED", "red")
         table.add_row(stage.stage, stage.limit, stage.value, verdict, style=style)

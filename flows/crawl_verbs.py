@@ -39,8 +39,8 @@ def crawl(root: DataRoot, source: str, limit: int | None, contact: str | None, *
     say(result, f"crawl {done.name} of {known.name}: {told}", as_json=as_json)
     if not as_json:
         out.print(yield_table(seen))
-    _mention(seen)
-    return _judged(seen)
+    _mention(seen, source)
+    return _judged(seen, source)
 
 
 def dry_run(root: DataRoot, source: str, limit: int | None, contact: str | None, *, as_json: bool) -> int:
@@ -54,6 +54,7 @@ def dry_run(root: DataRoot, source: str, limit: int | None, contact: str | None,
         found = plan(known, RawStore(root.raw(known.name)), limit=limit, proxy=proxy, contact=contact)
     hosts = [asdict(host) | {"seconds": host.seconds} for host in found.hosts]
     result: dict[str, object] = {"requests": found.requests, "seconds": found.seconds, "hosts": hosts}
+    result |= {"notes": list(found.notes)}
     result |= {"asked": asdict(found.report)}
     say(result, _told(known, found), as_json=as_json)
     return DONE
@@ -67,8 +68,11 @@ def _told(source: WikiSource, found: Plan) -> str:
         f"  {host.host}: {host.pages:,} pages and {host.pictures:,} pictures, {_pace(host)}: {_duration(host.seconds)}"
         for host in found.hosts
     ]
+    lines += [f"  {note}" for note in found.notes]
     if found.requests:
-        lines.append(f"in all {found.requests:,} requests and about {_duration(found.seconds)} at the sites' own pace")
+        lines.append(
+            f"in all {found.requests:,} requests and at least {_duration(found.seconds)} at the sites' own pace"
+        )
     else:
         lines.append("a crawl would fetch nothing: all that is there is known")
     if found.requests > source.limits.requests:
@@ -81,7 +85,7 @@ def _pace(host: HostPlan) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return "moments" if seconds < 1 else str(timedelta(seconds=round(seconds)))
+    return "a moment" if seconds < 1 else str(timedelta(seconds=round(seconds)))
 
 
 def survey(root: DataRoot, source: str, crawl: str | None, *, as_json: bool) -> int:
@@ -92,22 +96,25 @@ def survey(root: DataRoot, source: str, crawl: str | None, *, as_json: bool) -> 
     seen = survey_crawl(rules_for(known, store, crawl), store, chosen)
     if as_json:
         say(_table(seen), "", as_json=True)
-        return _judged(seen)
+        return GATE_SAID_NO if seen.failed else DONE
     out.print(yield_table(seen))
     for stage in seen.yields:
         for trouble in stage.troubles:
             out.print(f"{stage.stage}: {trouble}", markup=False, soft_wrap=True)
     _mention(seen)
-    return _judged(seen)
+    return GATE_SAID_NO if seen.failed else DONE
 
 
-def _mention(seen: Survey) -> None:
+def _mention(seen: Survey, source: str = "") -> None:
     """Say on stderr what is no failure, but worth a look."""
     if seen.unknown_columns:
-        err.print(f"columns that the source does not know: {', '.join(seen.unknown_columns)}", markup=False)
+        columns = ", ".join(seen.unknown_columns)
+        err.print(f"the list has columns that the source neither reads nor ignores: {columns}", markup=False)
     troubles = sum(len(stage.troubles) for stage in seen.yields)
-    if troubles and not seen.failed:
-        err.print(f"{troubles} fell short, within what is allowed: `pixelbytes survey SOURCE` names them")
+    if source and troubles and not seen.failed:
+        err.print(
+            f"{troubles} fell short, within what is allowed; `pixelbytes survey {source}` says which", markup=False
+        )
 
 
 def finished_crawl(source: Source, store: RawStore, crawl: str | None) -> Crawl:
@@ -121,15 +128,19 @@ def finished_crawl(source: Source, store: RawStore, crawl: str | None) -> Crawl:
 
 def warn_of_yields(source: Source, store: RawStore, crawl: Crawl) -> None:
     """Say on stderr when a crawl fell short of what its source asserts; the gates decide later."""
-    problem = survey_crawl(source, store, crawl).problem()
-    if problem:
-        err.print(problem, markup=False, soft_wrap=True, style="yellow")
+    if crawl.limited:
+        err.print(f"crawl {crawl.name} was limited to its {crawl.limited}: the others count as dropped", style="yellow")
+    short = [stage for stage in survey_crawl(source, store, crawl).yields if not stage.passed]
+    if short:
+        told = "; ".join(f"{stage.stage} {stage.value}, expected {stage.limit}" for stage in short)
+        text = f"built all the same, but a rebuild would stop: crawl {crawl.name} fell short of its source: {told}"
+        err.print(text, markup=False, soft_wrap=True, style="yellow")
 
 
-def _judged(seen: Survey) -> int:
+def _judged(seen: Survey, source: str) -> int:
     if not seen.failed:
         return DONE
-    err.print(seen.problem(), markup=False, soft_wrap=True)
+    err.print(f"{seen.problem()} `pixelbytes survey {source}` shows all.", markup=False, soft_wrap=True)
     return GATE_SAID_NO
 
 

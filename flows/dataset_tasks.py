@@ -15,7 +15,7 @@ from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.source_files import load_source
 from pipeline.crawl.survey import Survey, survey
 from pipeline.publish import Audience, FolderStore, GateError, Published
-from pipeline.release import Release, blocking
+from pipeline.release import Gate, Release, blocking
 from pipeline.shard_build import BuildConfig
 
 YIELD_GATES = {"listings", "yield"}  # letting one through lets the survey's no through: it asks the same of a crawl
@@ -43,9 +43,11 @@ def survey_crawl(source: str, root: DataRoot, crawl: str | None = None, allow: t
     known = load_source(source)
     store = RawStore(root.raw(known.name))
     seen = survey(rules_for(known, store, crawl), store, store.crawl(crawl) if crawl else None)
+    if seen.limited and not YIELD_GATES & set(allow):
+        raise GateError(f"crawl {seen.crawl} was limited to its {seen.limited}: crawl again, without --limit.")
     if seen.failed:
         if not YIELD_GATES & set(allow):
-            raise GateError(seen.problem())
+            raise GateError(f"{seen.problem()} Or let it through: --allow yield --because TEXT.")
         err.print(f"    let through: {seen.problem()}", markup=False, soft_wrap=True)
     return seen
 
@@ -58,7 +60,7 @@ def build_release(
     known = load_source(source)
     store = RawStore(root.raw(known.name))
     with counting(f"building {name}", "records") as progress:
-        return build(
+        release = build(
             rules_for(known, store, crawl),
             store,
             root.built(name),
@@ -68,6 +70,10 @@ def build_release(
             workers=workers,
             progress=progress,
         )
+    if dropped := release.manifest.quarantine:
+        told = ", ".join(f"{count} at {stage}" for stage, count in dropped.items())
+        err.print(f"    dropped: {told} (why stands in {release.folder}/quarantine)", markup=False, soft_wrap=True)
+    return release
 
 
 @task(cache_policy=NO_CACHE)
@@ -80,9 +86,9 @@ def check_release(release: Release, releases: Path, allow: tuple[str, ...] = (),
         gates = override(gates, name, because)
     checked = release.with_manifest(gates=gates)
     if failed := blocking(checked.manifest.gates):
-        told = "; ".join(f"{gate.name} is {gate.value}, but the limit is {gate.limit}" for gate in failed)
+        told = "; ".join(_told(gate) for gate in failed)
         raise GateError(
-            f"{told}. The last release stays; look at {release.folder}, or let it through: "
+            f"{told}. Nothing was published; look at {release.folder}, or let it through: "
             f"{' '.join(f'--allow {gate.name}' for gate in failed)} --because TEXT."
         )
     return checked
@@ -96,3 +102,9 @@ def publish_release(
 ) -> Published:
     """Publish under the version that the changes call for, or find that nothing changed."""
     return FolderStore(releases).publish(release, audience)
+
+
+def _told(gate: Gate) -> str:
+    """Return a failed gate in words, with the records that failed it."""
+    named = f" ({', '.join(gate.worst)})" if gate.worst else ""
+    return f"{gate.name}: {gate.limit}, but {gate.value}{named}"

@@ -12,7 +12,7 @@ from model.render import render_report
 from model.report_data import Anatomy, Pair, ReportData, RunFacts, read_log
 from pipeline.crawl.raw import RawStore
 from pipeline.records import SPLITS
-from pipeline.release import Release, write_text
+from pipeline.release import UNRELEASED, Release, write_text
 from pipeline.tokenizer import decode_record
 
 PAIRS = 12
@@ -44,7 +44,9 @@ def run_page(release: Release, run: Path, root: DataRoot, page: Path | None = No
 
 def _mode(release: Release) -> int | None:
     """Return who may read a page with a release's pictures: of a private one, its owner alone."""
-    return 0o600 if release.manifest.withheld and release.manifest.visibility == "private" else None
+    manifest = release.manifest
+    kept = manifest.visibility == "private" and (manifest.withheld or manifest.version != UNRELEASED)
+    return 0o600 if kept else None
 
 
 def _about_release(release: Release, root: DataRoot) -> ReportData:

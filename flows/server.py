@@ -26,6 +26,9 @@ def start_guarded_server() -> None:
     """
     if os.environ.get("PREFECT_API_URL"):
         return
+    from flows.console import err
+
+    err.print("starting the flow engine (some seconds)", style="dim")
     from prefect.server.api.server import SubprocessASGIServer
 
     server = SubprocessASGIServer()  # one per process: flows find the same

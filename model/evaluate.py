@@ -158,7 +158,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     """Return the table a terminal shows, best model first."""
     on = evaluation.dataset
     table = Table(title=f"{on.ref}, {on.split}: bits per record (less is better)", title_justify="left")
-    table.add_column("model")
+    table.add_column("model", no_wrap=True, min_width=12)
     for heading in (
         "total",
         "95 %",

@@ -182,7 +182,9 @@ def _require_passed(manifest: Manifest) -> None:
     if not manifest.gates:
         raise GateError("the release was never checked: run `pixelbytes check` on it first.")
     if failed := blocking(manifest.gates):
-        raise GateError(f"gates said no: {', '.join(gate.name for gate in failed)}; the last release stays.")
+        raise GateError(
+            f"{', '.join(gate.name for gate in failed)} failed, so nothing was published: `pixelbytes check` shows why."
+        )
 
 
 def _require_same(last: Release, audience: Audience, seen_by: Visibility) -> None:

@@ -54,7 +54,7 @@ def gather(
     total = min(limit or len(listed.listings), len(listed.listings) // len(source.texts))
     with only_one(store.root, "crawling into", LOCK):
         _require_same(source, store)
-        book = _Book(store, source)
+        book = _Book(store, source, limit)
         book.count(listings=len(listed.listings), unparsed=len(listed.unparsed))
         try:
             book.keep(_table_line(source, time), body)
@@ -161,15 +161,15 @@ def _require_same(source: FolderSource, store: RawStore) -> None:
 class _Book:
     """Writes the crawl's lines, and knows those of the last crawls and of this one if it was interrupted."""
 
-    def __init__(self, store: RawStore, source: FolderSource) -> None:
+    def __init__(self, store: RawStore, source: FolderSource, limit: int | None = None) -> None:
         """Open the crawl in `store`, or continue the one that was interrupted lately."""
-        self._before = store.remembered()
         self.store = store
         self.crawl: OpenCrawl = store.open_crawl()
+        self._before = store.remembered()  # after opening, which may have set a crawl aside
         self._done = {(line.kind, line.url): line for line in self.crawl.resources}
         self.seen: set[str] = set()  # addresses of pictures that have their line: records may share one
         self.report = CrawlReport()
-        rules = source_line(store, source)
+        rules = source_line(store, source, limit)
         if self._done.get((rules.kind, rules.url)) != rules:
             self.crawl.append(rules)
 

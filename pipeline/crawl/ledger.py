@@ -30,15 +30,15 @@ class Answer:
 class Ledger:
     """Writes the crawl's lines, and knows which bodies need not be fetched."""
 
-    def __init__(self, store: RawStore, source: WikiSource) -> None:
+    def __init__(self, store: RawStore, source: WikiSource, limit: int | None = None) -> None:
         """Open the crawl in `store`, or continue the one that was interrupted lately."""
         self.store = store
         self.source = source
-        self._previous = store.remembered()
         self.crawl = store.open_crawl()
+        self._previous = store.remembered()  # after opening, which may have set a crawl aside
         self._done = {(r.kind, r.url): r for r in self.crawl.resources if store.has(r.sha256)}
         self.report = CrawlReport()
-        rules = source_line(store, source)
+        rules = source_line(store, source, limit)
         if self._done.get((rules.kind, rules.url)) != rules:
             self._write(rules)
 
@@ -100,12 +100,21 @@ class Ledger:
             self._done[resource.kind, resource.url] = resource
 
 
-def source_line(store: RawStore, source: Source) -> Resource:
-    """Keep the rules that a crawl is read by, so that it can be read the same way later; return their line."""
+def source_line(store: RawStore, source: Source, limit: int | None = None) -> Resource:
+    """Keep the rules that a crawl is read by, so that it can be read the same way later; return their line.
+
+    Its title says when the crawl was limited to so many rows.
+    """
     body = json.dumps(asdict(source), ensure_ascii=False, sort_keys=True).encode()
     sha256 = store.put(body)
+    title = f"first {limit} rows" if limit else ""
     return Resource(
-        url=f"source:{source.name}", kind="source", content_type="application/json", status=200, sha256=sha256
+        url=f"source:{source.name}",
+        kind="source",
+        title=title,
+        content_type="application/json",
+        status=200,
+        sha256=sha256,
     )
 
 

@@ -47,6 +47,11 @@ class Crawl:
     resources: tuple[Resource, ...]
     report: CrawlReport | None = field(default=None, compare=False)  # only when the crawl has just been made
 
+    @property
+    def limited(self) -> str:
+        """Say to how much the crawl was limited; empty when it was not."""
+        return next((line.title for line in self.resources if line.kind == "source"), "")
+
     def by_url(self, kind: str) -> dict[str, Resource]:
         """Return the resources of one kind by their URL."""
         return {resource.url: resource for resource in self.resources if resource.kind == kind}

@@ -52,7 +52,7 @@ def crawl(
     latest = store.latest_crawl()
     if ended is None or ended.problem or latest is None:
         what = ended.problem if ended else f"the crawler died, see {logs}."
-        raise CrawlError(f"the crawl of {source.name} did not finish: {what} What arrived is kept; run it again.")
+        raise CrawlError(f"the crawl of {source.name} did not finish: {what}{_advice(what)}")
     return replace(latest, report=ended.report)
 
 
@@ -77,6 +77,7 @@ class Plan:
 
     hosts: tuple[HostPlan, ...]
     report: CrawlReport
+    notes: tuple[str, ...] = ()  # rows and columns of the lists that were not understood, each reason once
 
     @property
     def requests(self) -> int:
@@ -115,8 +116,8 @@ def plan(
         ended = _child(job, root / "logs" / "child.log", draw)
     if ended is None or ended.problem:
         what = ended.problem if ended else "the crawler died."
-        raise CrawlError(f"what {source.name} has could not be found out: {what}")
-    return Plan(hosts=ended.hosts, report=ended.report)
+        raise CrawlError(f"what {source.name} has could not be found out: {what}{_advice(what)}")
+    return Plan(hosts=ended.hosts, report=ended.report, notes=ended.notes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +152,16 @@ class _Ended:
     report: CrawlReport
     problem: str
     hosts: tuple[HostPlan, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _advice(problem: str) -> str:
+    """Return what to do about a crawl that did not finish."""
+    if "another process" in problem:
+        return ""
+    if "refused by other side" in problem:
+        return " Nothing answers there: is the wiki running, is the port in `start` the right one?"
+    return " What arrived is kept; run it again."
 
 
 def _child(job: _Job, log: Path, progress: Callable[[Progress], None]) -> _Ended | None:
@@ -201,7 +212,8 @@ def _follow(child: "subprocess.Popen[bytes]", job: _Job, progress: Callable[[Pro
         news = json.loads(line)
         if "report" in news:
             hosts = tuple(HostPlan(**host) for host in news.get("hosts", ()))
-            ended = _Ended(report=CrawlReport(**news["report"]), problem=str(news["problem"]), hosts=hosts)
+            notes = tuple(map(str, news.get("notes", ())))
+            ended = _Ended(report=CrawlReport(**news["report"]), problem=str(news["problem"]), hosts=hosts, notes=notes)
         else:
             progress(Progress(**news))
     return ended
@@ -239,7 +251,7 @@ def _run(job: _Job) -> None:
 
     user_agent = USER_AGENT.format(contact=f"; contact: {job.contact}" if job.contact else "")
     store = RawStore(job.root)
-    ledger = Ledger(ScratchStore(store, Path(job.scratch)) if job.scratch else store, job.source)
+    ledger = Ledger(ScratchStore(store, Path(job.scratch)) if job.scratch else store, job.source, job.limit)
     manners = Manners(source=job.source, ledger=ledger, proxy=job.proxy, user_agent=user_agent, dry=bool(job.scratch))
     log_file = ledger.store.root / "logs" / f"{ledger.crawl.name}.log"
     process = CrawlerProcess(settings_of(job.source, manners.user_agent, str(log_file), job.proxy))

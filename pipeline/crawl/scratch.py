@@ -32,8 +32,8 @@ class ScratchStore(RawStore):
         return super().intact(sha256) if super().has(sha256) else self.behind.intact(sha256)
 
     def remembered(self) -> dict[tuple[str, str], Resource]:
-        """Return what the last crawls of the real store had."""
-        return self.behind.remembered()
+        """Return what the last crawls of the real store had, and one that a real crawl would set aside now."""
+        return self.behind.remembered() | super().remembered()
 
     def crawl_names(self) -> tuple[str, ...]:
         """Return the names of the real store's finished crawls."""

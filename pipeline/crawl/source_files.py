@@ -32,6 +32,8 @@ def load_source(name_or_path: str | Path) -> Source:
         return source_from_table(_table(SOURCE_FOLDER / f"{text}.toml", text), where=text)
     if path.is_dir() and text not in {"", TEMPLATE}:
         return _own_source(path) if (path / OWN_FILE).is_file() else _bare_folder(path)
+    if "/" in text and not text.endswith(".toml"):
+        raise ValueError(f"source {text!r} is no folder: give the path of a folder, or of a .toml file.")
     if not text.endswith(".toml"):
         raise ValueError(
             f"source {text!r} is not known: choose {', '.join(known_sources())}, or give a .toml file or a folder, as "

@@ -51,6 +51,7 @@ class SiteSpider(Spider):
         self.limit = limit
         self.problem = ""  # why the crawl as a whole failed
         self.planned: dict[tuple[str, str], Wanted] = {}  # what the lists ask for
+        self.notes: dict[str, str] = {}  # what the lists have that was not understood, each reason once
         self._ill: Counter[str] = Counter()  # API -> how often it failed
         self.would: Counter[tuple[str, str]] = Counter()  # host and kind -> requests that a dry spider did not make
 
@@ -119,7 +120,8 @@ class SiteSpider(Spider):
         """Return the request for a resource; conditional when the last crawl has it and no change key spoke."""
         headers: dict[str, str] = {}
         known = self.ledger.known(wanted)
-        if known is not None and not wanted.revision and not wanted.ask and wanted.kind != "api":
+        plain = not wanted.revision and not wanted.ask and wanted.kind != "api"
+        if plain and known is not None and self.ledger.store.intact(known.sha256):
             names = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
             headers = {name: value for name, value in names.items() if value}
         return Request(
@@ -166,6 +168,8 @@ class SiteSpider(Spider):
             return (), str(error).removesuffix(".")
         for row in page.unparsed:
             self.logger.warning("%s was not understood (%s): %s", row.where, row.reason, row.text)
+        self.notes |= {row.reason: f"{row.where}: {row.reason}" for row in page.unparsed}
+        self.notes |= {name: f"column {name!r} is neither read nor ignored" for name in page.unknown_columns}
         if not page.listings:
             reason = page.unparsed[0].reason if page.unparsed else "no row"
             return (), f"it has no listing that this source understands: {reason}"

@@ -11,6 +11,7 @@ from pipeline.crawl.sources import FieldText, PageText, Source
 from pipeline.records import Description, Listing
 
 SHOWN = 20  # pages named for one stage in a message; `pixelbytes survey` shows all
+SAME = 3  # pages with one reason that are told together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class Survey:
 
     source: str
     crawl: str
+    limited: str = ""  # to how much the crawl was limited
     yields: tuple[Yield, ...]
     unknown_columns: tuple[str, ...]  # headings of the list that the source does not know
 
@@ -73,10 +75,8 @@ class Survey:
             return ""
         if self.unknown_columns:
             parts.append(f"the list has columns that the source does not know: {', '.join(self.unknown_columns)}")
-        head = (
-            f"crawl {self.crawl} of {self.source} yielded less than its source file asserts, so the site has changed."
-        )
-        tail = "Look at these pages, mend the source file, and run again; `pixelbytes survey SOURCE` shows all."
+        head = f"crawl {self.crawl} of {self.source} yielded less than its source asserts."
+        tail = "If the site changed, or the rules never fitted, mend the source; if it did not answer, crawl again."
         return "\n".join([head, *parts, tail])
 
 
@@ -136,7 +136,13 @@ def survey(source: Source, store: RawStore, crawl: Crawl | None = None) -> Surve
         )
     asked = list({listing.miniature_url: listing for listing in within}.values())
     stages.append(_stage("miniatures", asked, asserted.min_miniature_yield, map(rows.miniature, asked)))
-    return Survey(source=source.name, crawl=chosen.name, yields=tuple(stages), unknown_columns=lists.unknown_columns)
+    return Survey(
+        source=source.name,
+        crawl=chosen.name,
+        limited=chosen.limited,
+        yields=tuple(stages),
+        unknown_columns=lists.unknown_columns,
+    )
 
 
 def _languages(source: Source) -> list[str]:
@@ -163,10 +169,18 @@ def _stage(name: str, asked: Sequence[Listing], least: float, troubles: Iterable
 
 
 def _told(stage: Yield) -> str:
-    """Return a stage that fell short, with the pages that did it."""
-    more = len(stage.troubles) - SHOWN
+    """Return a stage that fell short, with the pages that did it, and why; a reason that many share is told once."""
     lines = [f"{stage.stage}: {stage.value}, expected {stage.limit}"]
-    lines += [f"  {trouble}" for trouble in stage.troubles[:SHOWN]]
+    shared: dict[str, list[Trouble]] = {}
+    for trouble in stage.troubles[:SHOWN]:
+        shared.setdefault(trouble.reason, []).append(trouble)
+    for reason, troubles in shared.items():
+        if len(troubles) < SAME:
+            lines += [f"  {trouble}" for trouble in troubles]
+        else:
+            named = ", ".join(f"{trouble.what} <{trouble.url}>" for trouble in troubles)
+            lines.append(f"  {len(troubles)} × {reason}: {named}")
+    more = len(stage.troubles) - SHOWN
     return "\n".join([*lines, f"  … and {more} more"] if more > 0 else lines)
 
 

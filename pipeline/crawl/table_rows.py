@@ -136,6 +136,8 @@ def _read(
     address = _image_url(picture, url)
     if not source.allows(address, "miniature"):
         raise ValueError(f"the miniature {address[:200]!r} is not on an image host of this source")
+    if source.list.group and columns.group is None:  # families that are not known would leak from split to split
+        raise ValueError(f"no column is headed {' or '.join(source.list.group)}")
     group_cell = _cell(row, columns.group)
     group = slug(text_of(group_cell)) if group_cell is not None and text_of(group_cell) else f"{number:04d}"
     listing = Listing(

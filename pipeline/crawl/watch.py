@@ -16,6 +16,7 @@ from pipeline.crawl.politeness import manners_of
 from pipeline.crawl.raw import CrawlReport
 from pipeline.crawl.spiders import SiteSpider
 
+NOTES = 10  # reasons told
 TELL_EVERY = 0.1  # seconds between two lines about progress
 
 
@@ -48,7 +49,7 @@ class Watch:
         else:
             self.ledger.crawl.finish()
         self._progress(report)
-        tell({"report": asdict(report), "problem": problem, "hosts": self._hosts()})
+        tell({"report": asdict(report), "problem": problem, "hosts": self._hosts(), "notes": self._notes()})
 
     def _hosts(self) -> list[dict[str, object]]:
         """Return what a dry spider would have asked each host for, and at which pace."""
@@ -64,6 +65,11 @@ class Watch:
             }
             for host in dict.fromkeys(host for host, _ in spider.would)
         ]
+
+    def _notes(self) -> list[str]:
+        """Return what a spider did not understand of the lists."""
+        spider = self.crawler.spider
+        return list(spider.notes.values())[:NOTES] if isinstance(spider, SiteSpider) else []
 
     def _opened(self) -> None:
         self.problem = ""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -177,10 +178,19 @@ class _Handler(BaseHTTPRequestHandler):
         return since.replace(tzinfo=since.tzinfo or UTC) >= modified
 
 
+class _Server(ThreadingHTTPServer):
+    """A server that says nothing of those who leave before they are answered."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Report what goes wrong here, not what goes wrong there."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # passed on as it came
+
+
 def _server(wiki: SampleWiki, port: int) -> ThreadingHTTPServer:
     handler = type("Handler", (_Handler,), {"wiki": wiki})
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        server = _Server(("127.0.0.1", port), handler)
     except OSError as error:
         raise OSError(f"port {port} on 127.0.0.1 cannot be had ({error.strerror}): choose another, or 0.") from error
     server.daemon_threads = True

@@ -62,7 +62,10 @@ def test_every_command_teaches_by_an_example(command: str, capsys: pytest.Captur
         (["crawl", "pokepedia"], "contact"),
         (["rebuild", "pokepedia"], "contact"),
         (["build", "sample", "--offline", "--out", "/"], "give the path of a new folder"),
-        (["rebuild", "sample", "--allow", "nogate", "--because", "a test"], "gate 'nogate' is not known: choose one of"),
+        (
+            ["rebuild", "sample", "--allow", "nogate", "--because", "a test"],
+            "gate 'nogate' is not known: choose one of",
+        ),
         (["build", "sample", "--offline", "--crawl", PAST], f"has no finished crawl '{PAST}'"),
         (["rebuild", "sample", "--offline", "--crawl", PAST], f"has no finished crawl '{PAST}'"),
         (["survey", "sample", "--crawl", PAST], f"has no finished crawl '{PAST}'"),

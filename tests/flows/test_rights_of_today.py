@@ -60,8 +60,10 @@ def checked(root: Path, source: WikiSource) -> Release:
 # publishing
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("quiet")
 def test_a_build_is_published_by_what_its_source_withholds_today(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], quiet: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     built = checked(tmp_path, sample_source())
     assert built.manifest.withheld == ()
@@ -76,10 +78,10 @@ def test_a_build_is_published_by_what_its_source_withholds_today(
     assert stands.folder.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("source", ["sample", "somebody-s-own"])
-def test_a_build_that_withheld_something_is_not_freed_by_its_source(
-    tmp_path: Path, quiet: None, source: str
-) -> None:
+def test_a_build_that_withheld_something_is_not_freed_by_its_source(tmp_path: Path, source: str) -> None:
     built = checked(tmp_path, withholding(sample_source()))
     built.with_manifest(source=source)
     assert run(["publish", str(built.folder), "--to", str(tmp_path / "releases"), "--data", str(tmp_path)]) == 0
@@ -87,9 +89,9 @@ def test_a_build_that_withheld_something_is_not_freed_by_its_source(
     assert (stands.withheld, stands.visibility) == (("pictures",), "private")
 
 
-def test_a_release_that_stands_is_never_written_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet: None
-) -> None:
+@pytest.mark.slow
+@pytest.mark.usefixtures("quiet")
+def test_a_release_that_stands_is_never_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stands = FolderStore(tmp_path / "releases").publish(checked(tmp_path, sample_source())).release
     before = (stands.folder / "manifest.json").read_bytes()
     monkeypatch.setattr(verbs, "load_source", lambda _name: withholding(sample_source()))
@@ -100,6 +102,7 @@ def test_a_release_that_stands_is_never_written_to(
 # pages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("withheld", "public", "mode"), [(True, None, 0o600), (False, None, 0o644), (True, True, 0o644)]
 )
@@ -126,7 +129,7 @@ def mine(tmp_path: Path) -> Path:
     """A source file of one's own, whose raw store holds a crawl that was made by the rules as they were then."""
     path = tmp_path / "mine.toml"
     state(path, licence="L-THEN")
-    store = make_store(tmp_path / "raw" / "mine", creatures(20))
+    store = make_store(tmp_path / "raw" / "mine", creatures(8))
     remember(store, wiki_source(path))
     return path
 

@@ -133,8 +133,8 @@ def test_behind_a_proxy_names_are_the_proxy_s_to_resolve_and_private_addresses_s
         f"localhost:{site.port}": "the proxy's own",
     }.items():
         site.asked.clear()
+        asked_in_public = replace(source_of(site, host=host), local=False)
         with pytest.raises((CrawlError, ValueError), match=message):
-            asked_in_public = replace(source_of(site, host=host), local=False)
             crawl(asked_in_public, RawStore(store.root.parent / host[:9]), contact="me@example.org")
         assert site.asked == []
 

@@ -215,7 +215,7 @@ def test_a_walk_in_small_steps_is_given_up_for_titles_when_these_are_cheaper(sto
         calls = [note.path for note in served.wiki.asked if KEYS in note.path]
         for generator in ("categorymembers", "images"):
             assert len([path for path in calls if f"generator={generator}" in path]) == 2  # as many as name 61 titles
-        assert len(calls) == 1 + (2 + 2) + (2 + 2)  # of the list; by the generator, then by titles
+        assert len(calls) == 1 + (2 + 2) + (2 + 1)  # of the list; pages and pictures: by generator, then by titles
         served.wiki.asked.clear()
         done = crawl(BY_CATEGORY, store, proxy=served.url, limit=60)
         assert done.report is not None

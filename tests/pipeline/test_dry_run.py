@@ -109,6 +109,18 @@ def test_a_plan_sees_what_an_interrupted_crawl_has(served: Served, store: RawSto
 
 
 @pytest.mark.slow
+def test_a_plan_knows_what_came_in_a_crawl_that_is_too_old_to_go_on(served: Served, store: RawStore) -> None:
+    done = crawl(SOURCE, store, proxy=served.url)
+    manifest = store.root / "crawls" / f"{done.name}.jsonl"
+    manifest.rename(manifest.with_name("20260101T000000Z.jsonl.part"))
+    before = everything(store.root)
+    found = plan(SOURCE, store, proxy=served.url)
+    assert (found.requests, found.report.carried) == (0, 13)
+    assert everything(store.root) == before
+    assert fetched_by(served, SOURCE, store) == (0, 0)
+
+
+@pytest.mark.slow
 def test_a_plan_gives_the_pace_that_the_site_asks_for(served: Served, store: RawStore) -> None:
     served.wiki.crawl_delay = 0.3
     found = plan(SOURCE, store, proxy=served.url)
@@ -163,6 +175,7 @@ def test_the_command_says_what_would_be_asked_and_leaves_no_trace(
     assert not data.exists()
 
 
+@pytest.mark.slow
 def test_a_plan_is_not_made_beside_a_crawl(served: Served, store: RawStore) -> None:
     store.root.mkdir(parents=True)
     with (store.root / LOCK).open("w") as lock:

@@ -119,7 +119,8 @@ def test_a_limit_stops_after_so_many_records_and_the_rest_comes_later(folder: Pa
     assert len(few.by_url("description")) == len(few.by_url("miniature")) == 2
     full = gather(source_of(folder), store)
     assert counts(full) == (4, 5, 0, 0)
-    assert set(few.resources) < set(full.resources)
+    assert (few.limited, full.limited) == ("first 2 rows", "")
+    assert {line for line in few.resources if line.kind != "source"} < set(full.resources)
     gather(source_of(folder), store, limit=1)
     assert counts(gather(source_of(folder), store)) == (0, 9, 0, 0)
     assert len(gather(source_of(folder), store, limit=99).resources) == 10
@@ -235,6 +236,12 @@ def test_a_table_without_any_record_finishes_no_crawl(folder: Path, store: RawSt
     with pytest.raises(ValueError, match=message):
         gather(source_of(folder), store)
     assert store.crawl_names() == ()
+
+
+def test_what_a_reading_that_was_cut_off_long_ago_had_is_carried_over(folder: Path, store: RawStore) -> None:
+    manifest = store.root / "crawls" / f"{gather(source_of(folder), store).name}.jsonl"
+    manifest.rename(manifest.with_name("20260101T000000Z.jsonl.part"))
+    assert counts(gather(source_of(folder), store)) == (0, 9, 0, 0)
 
 
 def test_a_crawl_keeps_the_rules_that_it_is_read_by(folder: Path, store: RawStore) -> None:

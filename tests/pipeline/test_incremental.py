@@ -236,12 +236,13 @@ def test_a_crawl_cut_off_between_the_change_keys_and_the_pages_goes_on_from_the_
 
 
 @pytest.mark.slow
-def test_a_crawl_cut_off_long_ago_is_set_aside_and_all_is_asked_anew(served: Served, store: RawStore) -> None:
+def test_a_crawl_cut_off_long_ago_is_set_aside_and_its_keys_are_asked_anew(served: Served, store: RawStore) -> None:
     whole = crawl(SOURCE, store, proxy=served.url)
     other = RawStore(store.root.parent / "cut")
     name = cut_off(whole, store, other, datetime.now(UTC) - timedelta(hours=25))
     done, report, paths = again(served, other)
-    assert (report.resumed, report.fetched, sum(paths.values())) == (0, 13, 13)
+    assert (report.resumed, report.carried, report.fetched, sum(paths.values())) == (0, 1, 12, 12)  # it had the list
+    assert report.requests == 1 + 3 + 12  # robots.txt, keys of the list, of pages and of pictures, the bodies
     assert bodies(done) == bodies(whole)
     assert [path.name for path in (other.root / "crawls").glob("*.abandoned")] == [f"{name}.jsonl.abandoned"]
 

@@ -165,8 +165,8 @@ def test_each_language_has_its_own_licence_though_the_addresses_of_one_begin_as_
     source = bilingual(texts=(replace(english, licence="L-EN"), french))
     pages = {"/wiki/Fern": article("A fern."), "/wiki/fr/Fern": quotations("Une fougère.")}
     assert licences(tmp_path, source, pages) == {
-        "0001-fern": ("L-EN", f"{BASE}/wiki/Fern"),
-        "0001-fern.fr": ("L-FR", f"{BASE}/wiki/fr/Fern"),
+        "0001-fern": ("text: L-EN; picture: CC0-1.0", f"{BASE}/wiki/Fern"),
+        "0001-fern.fr": ("text: L-FR; picture: CC0-1.0", f"{BASE}/wiki/fr/Fern"),
     }
 
 
@@ -176,8 +176,8 @@ def test_one_page_that_speaks_two_languages_stands_under_two_licences(tmp_path: 
     source = bilingual(texts=(replace(english, licence="L-EN"), french))
     both = Page(body=article("A fern.").body + quotations("Une fougère.").body)
     assert licences(tmp_path, source, {"/wiki/Fern": both}) == {
-        "0001-fern": ("L-EN", f"{BASE}/wiki/Fern"),
-        "0001-fern.fr": ("L-FR", f"{BASE}/wiki/Fern"),
+        "0001-fern": ("text: L-EN; picture: CC0-1.0", f"{BASE}/wiki/Fern"),
+        "0001-fern.fr": ("text: L-FR; picture: CC0-1.0", f"{BASE}/wiki/Fern"),
     }
 
 

@@ -146,7 +146,9 @@ def test_a_crawl_that_asked_for_nothing_has_nothing_to_show(tmp_path: Path) -> N
 def test_a_message_names_so_many_pages_and_counts_the_rest(tmp_path: Path) -> None:
     store = write_store(tmp_path, rows(30), pages(30) | {f"/wiki/Fern_{n}": Page() for n in range(1, 26)}, 30)
     told = survey(strict(), store).problem()
-    assert told.count("answered 404") == SHOWN == 20
+    assert told.count("/wiki/Fern_") == SHOWN == 20
+    assert told.count("answered 404") == 1, "a reason that many share is told once"
+    assert "20 × " in told
     assert "… and 5 more" in told
 
 

@@ -96,6 +96,13 @@ def test_a_family_column_makes_the_group() -> None:
     assert [item.group for item in parse_list(body, LIST_URL, source).listings] == ["nut", "nut", "nut", "bolt"]
 
 
+def test_families_that_no_column_names_are_missed_rather_than_left_to_leak() -> None:
+    source = replace(SOURCE, list=replace(SOURCE.list, group=("Famille",)))
+    page = parse_list(golden("list-empty-cell")[0], LIST_URL, source)
+    assert page.listings == ()
+    assert "no column is headed Famille" in {row.reason for row in page.unparsed}
+
+
 def test_a_form_does_not_take_its_number_from_a_row_that_was_not_understood() -> None:
     body = table(row(1, "A"), row(2, "B").replace("src=", "data-src="), row(2, "C", "<td></td>"))
     found = parse_list(body.replace(b"alt='0002'", b"alt=''"), LIST_URL, ENGLISH)
