@@ -171,7 +171,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
         "right",
         "numbers",
     ):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", no_wrap=True, min_width=7 if heading == "total" else None)
     for row in sorted(evaluation.models, key=lambda model: model.bits_per_record.total):
         bits = row.bits_per_record
         table.add_row(
