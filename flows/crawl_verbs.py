@@ -12,7 +12,7 @@ from pipeline.crawl.raw import Crawl, CrawlReport, RawStore
 from pipeline.crawl.run import HostPlan, Plan, plan
 from pipeline.crawl.source_files import load_source
 from pipeline.crawl.sources import Source, WikiSource
-from pipeline.crawl.survey import Survey
+from pipeline.crawl.survey import Survey, Yield
 from pipeline.crawl.survey import survey as survey_crawl
 
 NOTICEABLE = 0.01  # seconds between two requests
@@ -102,7 +102,14 @@ def survey(root: DataRoot, source: str, crawl: str | None, *, as_json: bool) -> 
         for trouble in stage.troubles:
             out.print(f"{stage.stage}: {trouble}", markup=False, soft_wrap=True)
     _mention(seen)
+    for stage in seen.yields:
+        if not stage.passed:
+            err.print(_short(stage), markup=False, soft_wrap=True)
     return GATE_SAID_NO if seen.failed else DONE
+
+
+def _short(stage: Yield) -> str:
+    return f"{stage.stage}: {stage.value}, expected {stage.limit}"
 
 
 def _mention(seen: Survey, source: str = "") -> None:
@@ -132,7 +139,7 @@ def warn_of_yields(source: Source, store: RawStore, crawl: Crawl) -> None:
         err.print(f"crawl {crawl.name} was limited to its {crawl.limited}: the others count as dropped", style="yellow")
     short = [stage for stage in survey_crawl(source, store, crawl).yields if not stage.passed]
     if short:
-        told = "; ".join(f"{stage.stage} {stage.value}, expected {stage.limit}" for stage in short)
+        told = "; ".join(map(_short, short))
         text = f"built all the same, but a rebuild would stop: crawl {crawl.name} fell short of its source: {told}"
         err.print(text, markup=False, soft_wrap=True, style="yellow")
 
