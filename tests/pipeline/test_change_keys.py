@@ -1,7 +1,6 @@
 """How a crawl learns what changed: by generators, titles or conditional requests; and that both faces say the same."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,17 +23,6 @@ from tests.wikis import bodies, line, page, picture, png, small_wiki
 IMPATIENT = replace(SOURCE, politeness=replace(SOURCE.politeness, retries=0))
 BY_CATEGORY = replace(SOURCE, texts=(replace(SOURCE.texts[0], category=CATEGORY_TITLE),))
 BY_API = replace(SOURCE, fetch="api")
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    with serve_wiki(small_wiki()) as served:
-        yield served
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> RawStore:
-    return RawStore(tmp_path / "raw" / "sample")
 
 
 @pytest.mark.slow

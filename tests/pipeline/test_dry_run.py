@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,23 +14,12 @@ from pipeline.crawl.run import CrawlError, HostPlan, Plan, crawl, plan
 from pipeline.crawl.source_files import wiki_source
 from pipeline.crawl.sources import WikiSource, host_of
 from pipeline.sample.state import LIST_TITLE, page_path
-from pipeline.sample.wiki import HOST, Fault, Served, serve_wiki
-from tests.wikis import asked, page, png, small_wiki
+from pipeline.sample.wiki import HOST, Fault, Served
+from tests.wikis import asked, page, png
 
 SOURCE = wiki_source("sample")
 BY_API = replace(SOURCE, fetch="api")
 LIST = page_path(LIST_TITLE)
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    with serve_wiki(small_wiki()) as served:
-        yield served
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> RawStore:
-    return RawStore(tmp_path / "raw" / "sample")
 
 
 def counts(found: Plan) -> tuple[int, int]:

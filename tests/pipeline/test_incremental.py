@@ -1,6 +1,5 @@
 """Crawls of a wiki that was edited in between: what changed is asked for, and what went leaves with a reason."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,24 +19,13 @@ from pipeline.records import Description
 from pipeline.release import Release, blocking
 from pipeline.sample.skin import list_page
 from pipeline.sample.state import LIST_TITLE, page_path
-from pipeline.sample.wiki import HOST, Fault, Served, serve_wiki
+from pipeline.sample.wiki import HOST, Fault, Served
 from pipeline.schema import QUARANTINE_SPLIT
 from tests.crawls import KEYS, LIST, SOURCE, again
-from tests.wikis import bodies, creature, line, page, picture, png, small_wiki
+from tests.wikis import bodies, creature, line, page, picture, png
 
 BY_API = replace(SOURCE, fetch="api")
 NAME = "pixelbytes/small"
-
-
-@pytest.fixture
-def served() -> Iterator[Served]:
-    with serve_wiki(small_wiki()) as served:
-        yield served
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> RawStore:
-    return RawStore(tmp_path / "raw" / "sample")
 
 
 def built(store: RawStore, out: Path, source: WikiSource = SOURCE) -> Release:
