@@ -41,7 +41,6 @@ class Wanted:
     title: str = ""
     ask: str = ""  # empty: the URL itself
     revision: str = ""  # change key announced by the API
-    language: str = ""  # of a description
     optional: bool = False  # a page that need not exist
     parts: tuple["Wanted", ...] = ()  # of a call for change keys: what it asks about
     generator: str = ""  # of such a call: "" names titles, "images" and "categorymembers" let the wiki find them

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from pipeline.crawl.names import clean, slug
 from pipeline.crawl.readings import ListPage, MissingDescription, Unparsed
-from pipeline.crawl.sources import FolderSource, Rights
+from pipeline.crawl.sources import TITLE_SAFE, FolderSource, Rights
 from pipeline.records import Description, Listing, PageLink
 
 SCHEME = "folder:"  # of addresses inside a folder: folder:records.jsonl#aardart, folder:images/aardart.png
@@ -28,7 +28,6 @@ _MAX_NUMBER = 99_999
 _MAX_WRONG = 100_000  # lines that are no records; a table with more is something else
 _MAX_DEPTH = 32  # brackets inside brackets; no record needs more, and the parser's own stack ends somewhere
 _BOM = b"\xef\xbb\xbf"
-_SAFE = "/:;@$!*(),~-._"  # what stays itself in an address
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -55,17 +54,17 @@ class FolderRecord:
 
 def list_url(source: FolderSource) -> str:
     """Return the address of the table of records."""
-    return SCHEME + quote(source.records, safe=_SAFE)
+    return SCHEME + quote(source.records, safe=TITLE_SAFE)
 
 
 def record_url(record: FolderRecord, source: FolderSource) -> str:
     """Return the address of one record in the table."""
-    return f"{list_url(source)}#{quote(record.id, safe=_SAFE)}"
+    return f"{list_url(source)}#{quote(record.id, safe=TITLE_SAFE)}"
 
 
 def picture_url(record: FolderRecord) -> str:
     """Return the address of a record's picture: the same for every writing of the same path."""
-    return SCHEME + quote(str(PurePosixPath(record.image)), safe=_SAFE, errors="surrogatepass")
+    return SCHEME + quote(str(PurePosixPath(record.image)), safe=TITLE_SAFE, errors="surrogatepass")
 
 
 def parse_records(body: bytes, source: FolderSource) -> ListPage:

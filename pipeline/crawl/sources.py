@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from pipeline.records import Resource, ResourceKind
 
-_TITLE_SAFE = "/:;@$!*(),~-._"  # what MediaWiki itself leaves unescaped in a page's URL
+TITLE_SAFE = "/:;@$!*(),~-._"  # what MediaWiki itself leaves unescaped in a page's URL
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 Fetch = Literal["html", "api"]
 Form = Literal["paragraphs", "definitions"]
@@ -59,7 +59,7 @@ class PageText(Rights):
 
     def url(self, title: str) -> str:
         """Return the address of the page `title`."""
-        return self.page_url.replace("{title}", quote(title.replace(" ", "_"), safe=_TITLE_SAFE))
+        return self.page_url.replace("{title}", quote(title.replace(" ", "_"), safe=TITLE_SAFE))
 
     def covers(self, url: str) -> bool:
         """Say whether an address is of one of these pages."""
