@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.build import Progress as OnProgress
 from pipeline.crawl.survey import Survey
@@ -14,6 +15,7 @@ from pipeline.release import Gate
 
 out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
+WORST_SHOWN = 5  # records named of a failed gate; the manifest names more
 
 
 def say(result: dict[str, object], text: str, *, as_json: bool) -> None:
@@ -38,13 +40,33 @@ def counting(title: str, unit: str) -> Iterator[OnProgress]:
 
 
 def gate_table(gates: Sequence[Gate]) -> Table:
-    """Return the gates as a table: limit, value, and the worst records of a failure."""
-    table = Table("gate", "limit", "found", "", "worst records", title="Gates")
+    """Return the gates as a table: limit, value, verdict; the worst records and overrides where there are any.
+
+    Names and verdicts are never cut; what else is long goes on in the next line.
+    """
+    table = Table(title="Gates")
+    table.add_column("gate", no_wrap=True)
+    table.add_column("limit", ratio=4, overflow="fold")
+    table.add_column("found", ratio=5, overflow="fold")
+    table.add_column("", no_wrap=True)
+    has_worst, has_override = any(gate.worst for gate in gates), any(gate.override for gate in gates)
+    if has_worst:
+        table.add_column("worst", ratio=4, overflow="fold")
+    if has_override:
+        table.add_column("because", ratio=3, overflow="fold")
     for gate in gates:
-        verdict = "passed" if gate.passed else (f"let through: {gate.override}" if gate.override else "FAILED")
+        verdict = "passed" if gate.passed else ("let through" if gate.override else "FAILED")
         style = "" if gate.passed else ("yellow" if gate.override else "red")
-        table.add_row(gate.name, gate.limit, gate.value, verdict, ", ".join(gate.worst[:5]), style=style)
+        cells = [gate.name, gate.limit, gate.value, verdict]
+        cells += [", ".join(gate.worst[:WORST_SHOWN])] if has_worst else []
+        cells += [gate.override] if has_override else []
+        table.add_row(*map(_as_is, cells), style=style)
     return table
+
+
+def _as_is(text: str) -> Text:
+    """Return a text that may quote a site: nothing in it is markup, nothing of it is obeyed by a terminal."""
+    return Text("".join(sign if sign.isprintable() else " " for sign in text))
 
 
 def yield_table(survey: Survey) -> Table:

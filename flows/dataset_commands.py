@@ -15,12 +15,12 @@ from flows.app import (
     ReleaseName,
     SourceName,
     Store,
-    Window,
     Workers,
     app,
     root_for_flows,
 )
-from flows.errors import given_by_user
+from flows.errors import UsageError, given_by_user
+from flows.recipe_options import AS_THE_SOURCE_SAYS, RecipeOptions
 from flows.settings import data_root
 
 if TYPE_CHECKING:
@@ -31,10 +31,16 @@ DryRun = Annotated[bool, Parameter(negative="", help="say what would be fetched 
 Named = Annotated[str | None, Parameter(name="--crawl", help="a crawl of the past, by its time; needs --offline")]
 Past = Annotated[str | None, Parameter(name="--crawl", help="a crawl of the past, by its time; else the newest")]
 Out = Annotated[Path | None, Parameter(help="where to build; by default builds/ORG/NAME in the data root")]
-PaletteName = Annotated[str, Parameter(help="a name in palettes/, or the path of a .gpl or .hex file")]
-Against = Annotated[str | None, Parameter(help="an older release, for the gate that looks for lost records")]
+Against = Annotated[str | None, Parameter(help="an older release, for the gates about lost records and drift")]
+Page = Annotated[Path | None, Parameter(help="write a page of before and after, which holds all it shows")]
+DroppedOnes = Annotated[bool, Parameter(negative="", help="what did not become a record, and why")]
 DatasetName = Annotated[str | None, Parameter(help="name of the dataset; by default pixelbytes/SOURCE")]
 RecordId = Annotated[str | None, Parameter(help="id of a record; by default the first")]
+OptionalSource = Annotated[str | None, Parameter(help="a name, a .toml file or a folder; left out with --from")]
+From = Annotated[
+    str | None, Parameter(name="--from", help="a release to build again: its manifest.json, its folder or its name")
+]
+Copy = Annotated[Path | None, Parameter(help="where the copy of --from goes; by default beside the builds")]
 Public = Annotated[
     bool | None,
     Parameter(negative="--private", help="who may see the release; by default whom the source's licences allow"),
@@ -87,8 +93,7 @@ def build(  # noqa: PLR0913 - a command's options
     source: SourceName,
     *,
     out: Out = None,
-    k: Window = 3,
-    palette: PaletteName = "nes",
+    recipe: RecipeOptions = AS_THE_SOURCE_SAYS,
     workers: Workers = 1,
     offline: Offline = False,
     crawl: Named = None,
@@ -98,17 +103,18 @@ def build(  # noqa: PLR0913 - a command's options
 ) -> int:
     """Build a release folder from a source's raw store; crawl first unless --offline.
 
-    With --crawl, from a crawl of the past, read by the rules of that day: so can any release be built again.
+    A build that was interrupted goes on from its finished shards. With --crawl, from a crawl of the past, read by the
+    rules of that day: so can any release be built again.
 
-    Example: pixelbytes build sample --k 5 --workers 2 --offline
+    Example: pixelbytes build sample --windows 3 --windows 5 --workers 2 --offline
+
+    Example: pixelbytes build ./photos --palette pico-8 --resample area --dither floyd-steinberg
 
     Example: pixelbytes build sample --offline --crawl 20261121T040000Z
     """
     from flows import verbs
 
-    how = verbs.BuildOptions(
-        out=out, k=k, palette=palette, workers=workers, offline=offline, crawl=crawl, contact=contact
-    )
+    how = verbs.BuildOptions(out=out, recipe=recipe, workers=workers, offline=offline, crawl=crawl, contact=contact)
     return verbs.build(data_root(data), source, how, as_json=json)
 
 
@@ -143,11 +149,26 @@ def verify(release: ReleaseName, *, data: Data = None, json: Json = False) -> in
 
 
 @app.command
-def inspect(release: ReleaseName, record: RecordId = None, *, data: Data = None) -> int:
+def inspect(
+    release: ReleaseName,
+    record: RecordId = None,
+    *,
+    dropped: DroppedOnes = False,
+    data: Data = None,
+    json: Json = False,
+) -> int:
     """Show a record in the terminal: its sprite, its text, its tokens and one window (the first record without an ID).
 
     Example: pixelbytes inspect pixelbytes/sample 0001
+
+    Example: pixelbytes inspect pixelbytes/sample --dropped
     """
+    if record is not None and (dropped or json):
+        raise UsageError(f"--dropped and --json are about all that was dropped: leave out {record!r}, or both of them.")
+    if dropped or json:
+        from flows import quarantine
+
+        return quarantine.dropped(data_root(data), release, as_json=json)
     from flows import verbs
 
     return verbs.inspect(data_root(data), release, record)
@@ -155,11 +176,13 @@ def inspect(release: ReleaseName, record: RecordId = None, *, data: Data = None)
 
 @app.command
 def rebuild(  # noqa: PLR0913 - a command's options
-    source: SourceName,
+    source: OptionalSource = None,
     *,
+    from_: From = None,
+    out: Copy = None,
     to: Store = None,
     name: DatasetName = None,
-    k: Window = 3,
+    recipe: RecipeOptions = AS_THE_SOURCE_SAYS,
     workers: Workers = 1,
     offline: Offline = False,
     crawl: Named = None,
@@ -174,16 +197,24 @@ def rebuild(  # noqa: PLR0913 - a command's options
     """Crawl, build, check, compare and publish; no new version when nothing changed.
 
     When the crawl yields less than the source file asserts, the site has changed: the rebuild stops (exit 3) with the
-    pages and what was expected, and the last release stays.
+    pages and what was expected, and the last release stays. With --from, a release of the past is built again from the
+    raw store and compared with what it was, byte for byte; nothing is published.
 
     Example: pixelbytes rebuild sample
+
+    Example: pixelbytes rebuild --from pixelbytes/sample@v1.0.0
     """
+    if from_ or not source:
+        from flows import reproduce_verbs
+
+        given = reproduce_verbs.require_one(source, from_)
+        return reproduce_verbs.rebuild_from(data_root(data), given, out, workers, as_json=json)
     from flows import verbs
 
     how = verbs.RebuildOptions(
         to=to,
         name=name,
-        k=k,
+        recipe=recipe,
         workers=workers,
         offline=offline,
         crawl=crawl,
@@ -216,14 +247,14 @@ def publish(
 
 
 @app.command
-def diff(old: ReleaseName, new: ReleaseName, *, data: Data = None, json: Json = False) -> int:
-    """Compare two releases record by record.
+def diff(old: ReleaseName, new: ReleaseName, *, page: Page = None, data: Data = None, json: Json = False) -> int:
+    """Compare two releases record by record; exit 0 whether or not they differ.
 
-    Example: pixelbytes diff pixelbytes/sample@v1.0.0 pixelbytes/sample@v1.1.0
+    Example: pixelbytes diff pixelbytes/sample@v1.0.0 pixelbytes/sample@v1.1.0 --page changes.html
     """
-    from flows import verbs
+    from flows import diff_verbs
 
-    return verbs.diff(data_root(data), old, new, as_json=json)
+    return diff_verbs.diff(data_root(data), old, new, page, as_json=json)
 
 
 def _audience(public: Public, rights: Rights) -> "Audience":

@@ -7,6 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.console import counting, err
 from flows.reach import reached
+from flows.recipe_options import AS_THE_SOURCE_SAYS, RecipeOptions
 from flows.settings import DataRoot
 from pipeline.build import build
 from pipeline.checks import check, override
@@ -16,7 +17,6 @@ from pipeline.crawl.source_files import load_source
 from pipeline.crawl.survey import Survey, survey
 from pipeline.publish import Audience, FolderStore, GateError, Published
 from pipeline.release import Gate, Release, blocking
-from pipeline.shard_build import BuildConfig
 
 YIELD_GATES = {"listings", "yield"}  # letting one through lets the survey's no through: it asks the same of a crawl
 
@@ -54,18 +54,25 @@ def survey_crawl(source: str, root: DataRoot, crawl: str | None = None, allow: t
 
 @task(cache_policy=NO_CACHE)
 def build_release(
-    source: str, name: str, root: DataRoot, k: int = 3, workers: int = 1, *, crawl: str | None = None
+    source: str,
+    name: str,
+    root: DataRoot,
+    recipe: RecipeOptions = AS_THE_SOURCE_SAYS,
+    workers: int = 1,
+    *,
+    crawl: str | None = None,
 ) -> Release:
     """Build the release folder from a finished crawl: the newest unless one is named."""
     known = load_source(source)
     store = RawStore(root.raw(known.name))
-    with counting(f"building {name}", "records") as progress:
+    rules = rules_for(known, store, crawl)
+    with counting(f"building {name}", "pictures and records") as progress:
         release = build(
-            rules_for(known, store, crawl),
+            rules,
             store,
             root.built(name),
             name=name,
-            config=BuildConfig(k=k),
+            config=recipe.over(rules.build),
             crawl=crawl,
             workers=workers,
             progress=progress,

@@ -1,9 +1,29 @@
-"""Commands about models: train, evaluate, generate, and the page of a run."""
+"""Commands about models: audit, train, evaluate, generate, and the page of a run."""
 
 from pathlib import Path
+from typing import Annotated, Literal
 
-from flows.app import Data, Json, Preset, app, root_for_flows
+from cyclopts import Parameter
+
+from flows.app import Data, Json, Preset, ReleaseName, app, root_for_flows
 from flows.settings import data_root
+
+HeldOut = Annotated[Literal["validation", "test"], Parameter(help="records the bits are of; models learn on others")]
+
+
+@app.command
+def audit(release: ReleaseName, *, split: HeldOut = "validation", data: Data = None, json: Json = False) -> int:
+    """Tell what a token costs: for each tokenisation its length, its capacity, and the bits that its records need.
+
+    Capacity is tokens × log2 of the vocabulary; exact bits are those of the best count model, learned on the training
+    split and chosen on validation. Whether a tokenisation is lossless is tried on every picture, and what it loses, or
+    the palette lost before it, is told in CIELAB ΔE: the latter only where the raw store lies in the data root.
+
+    Example: pixelbytes audit pixelbytes/sample@v1.0.0
+    """
+    from flows import audit_verbs
+
+    return audit_verbs.audit(data_root(data), release, split, as_json=json)
 
 
 @app.command

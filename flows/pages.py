@@ -12,7 +12,7 @@ from model.render import render_report
 from model.report_data import Anatomy, Pair, ReportData, RunFacts, read_log
 from pipeline.crawl.raw import RawStore
 from pipeline.records import SPLITS
-from pipeline.release import UNRELEASED, Release, write_text
+from pipeline.release import Release, mode_of, write_text
 from pipeline.tokenizer import decode_record
 
 PAIRS = 12
@@ -20,7 +20,7 @@ PAIRS = 12
 
 def release_page(release: Release, root: DataRoot, page: Path) -> Path:
     """Write the page of a release alone."""
-    write_text(page, render_report(_about_release(release, root)), _mode(release))
+    write_text(page, render_report(_about_release(release, root)), mode_of(release))
     return page
 
 
@@ -38,15 +38,8 @@ def run_page(release: Release, run: Path, root: DataRoot, page: Path | None = No
         evaluation=evaluation,
         samples=read_samples(run),
     )
-    write_text(target, render_report(data), _mode(release))
+    write_text(target, render_report(data), mode_of(release))
     return target
-
-
-def _mode(release: Release) -> int | None:
-    """Return who may read a page with a release's pictures: of a private one, its owner alone."""
-    manifest = release.manifest
-    kept = manifest.visibility == "private" and (manifest.withheld or manifest.version != UNRELEASED)
-    return 0o600 if kept else None
 
 
 def _about_release(release: Release, root: DataRoot) -> ReportData:

@@ -1,11 +1,13 @@
 """The flow that turns today's pages of a source into a release."""
 
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
 from prefect.events import emit_event
 
 from flows import dataset_tasks as tasks
+from flows.recipe_options import RecipeOptions
 from flows.settings import data_root
 from pipeline.crawl.source_files import load_source
 from pipeline.publish import Audience, Published, visibility
@@ -19,7 +21,7 @@ RELEASED = "pixelbytes.dataset.released"
 def rebuild_dataset(  # noqa: PLR0913 - a deployment's parameters
     source: str,
     repo_id: str,
-    k: int = 3,
+    recipe: dict[str, Any] | None = None,
     *,
     data: str | None = None,
     store: str | None = None,
@@ -36,6 +38,7 @@ def rebuild_dataset(  # noqa: PLR0913 - a deployment's parameters
 
     With `offline`, the pages of the last crawl, or of the one named `crawl`. `public` and `rights` say who shall see
     the release (pipeline.publish.Audience): what cannot be published stops here before anything is asked of a site.
+    `recipe` says what is made otherwise than the source says (flows.recipe_options), such as {"k": 5, "windows": [5]}.
     """
     if crawl and not offline:
         raise ValueError(f"crawl {crawl!r} is an older one, which is built without a new crawl: add --offline.")
@@ -46,7 +49,7 @@ def rebuild_dataset(  # noqa: PLR0913 - a deployment's parameters
     if not offline:
         tasks.crawl_source(source, root, contact)
     tasks.survey_crawl(source, root, crawl, allow)  # stops here when the site changed under us
-    release = tasks.build_release(source, repo_id, root, k, workers, crawl=crawl)
+    release = tasks.build_release(source, repo_id, root, RecipeOptions(**recipe or {}), workers, crawl=crawl)
     checked = tasks.check_release(release, releases, allow, because)  # stops here when a gate says no
     return _published(tasks.publish_release(checked, releases, audience), releases)
 

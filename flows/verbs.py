@@ -8,6 +8,7 @@ from flows.console import counting, err, gate_table, out, say
 from flows.crawl_verbs import finished_crawl, known_source, warn_of_yields
 from flows.errors import DONE, FAILED, GATE_SAID_NO, UsageError, given_by_user
 from flows.reach import reached
+from flows.recipe_options import RecipeOptions
 from flows.server import start_guarded_server
 from flows.settings import DataRoot
 from pipeline import checks
@@ -17,11 +18,8 @@ from pipeline.crawl.collect import check_collect, collect, rules_for
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.source_files import known_sources, load_source
 from pipeline.crawl.sources import Source
-from pipeline.diff import diff as diff_releases
-from pipeline.diff import removal_reasons
 from pipeline.publish import Audience, FolderStore, Published, resolve, visibility
 from pipeline.release import UNRELEASED, Release, blocking
-from pipeline.shard_build import BuildConfig
 from pipeline.verify import verify as verify_release
 
 
@@ -30,8 +28,7 @@ class BuildOptions:
     """How `build` builds."""
 
     out: Path | None
-    k: int
-    palette: str
+    recipe: RecipeOptions
     workers: int
     offline: bool
     crawl: str | None
@@ -44,7 +41,7 @@ class RebuildOptions:
 
     to: Path | None
     name: str | None
-    k: int
+    recipe: RecipeOptions
     workers: int
     offline: bool
     crawl: str | None
@@ -86,8 +83,7 @@ def build(root: DataRoot, source: str, how: BuildOptions, *, as_json: bool) -> i
     """Build a release folder."""
     known = known_source(source)
     with given_by_user():
-        config = BuildConfig(k=how.k, palette=how.palette)
-        config.vocabulary()
+        how.recipe.over(known.build)
         if how.out:
             require_replaceable(how.out)
         check_named_crawl(how.crawl, offline=how.offline)
@@ -100,9 +96,10 @@ def build(root: DataRoot, source: str, how: BuildOptions, *, as_json: bool) -> i
     crawled = finished_crawl(known, store, how.crawl)
     known = rules_for(known, store, how.crawl)
     warn_of_yields(known, store, crawled)
+    config = how.recipe.over(known.build)
     name = _dataset_name(known)
     target = how.out or root.built(name)
-    with counting(f"building {name}", "records") as progress:
+    with counting(f"building {name}", "pictures and records") as progress:
         release = build_release(
             known, store, target, name=name, config=config, crawl=how.crawl, workers=how.workers, progress=progress
         )
@@ -133,7 +130,8 @@ def check(root: DataRoot, release: str, against: str | None, allowed: Override, 
 def verify(root: DataRoot, release: str, *, as_json: bool) -> int:
     """Recompute every digest."""
     found = open_release(release, root)
-    faults = verify_release(found)
+    with counting(f"verifying {found.version.ref}", "steps") as progress:
+        faults = verify_release(found, progress)
     text = "\n".join(faults) if faults else f"every digest of {found.version.ref} holds"
     say({"release": found.version.ref, "faults": list(faults)}, text, as_json=as_json)
     return FAILED if faults else DONE
@@ -154,7 +152,7 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
     """Run the flow that rebuilds a dataset."""
     known = known_source(source)
     with given_by_user():
-        BuildConfig(k=how.k)
+        how.recipe.over(known.build)
         check_named_crawl(how.crawl, offline=how.offline)
         if not how.offline:
             check_collect(known, contact=how.contact)
@@ -172,7 +170,7 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
     published = rebuild_dataset(
         source,
         _dataset_name(known, how.name),
-        how.k,
+        asdict(how.recipe),
         data=str(root.root),
         store=str(how.to) if how.to else None,
         workers=how.workers,
@@ -221,14 +219,3 @@ def _say_published(published: Published, *, as_json: bool) -> None:
     result: dict[str, object] = {**asdict(published.version), "new": published.new, "folder": published.release.folder}
     result["visibility"] = published.release.manifest.visibility
     say(result, text, as_json=as_json)
-
-
-def diff(root: DataRoot, old: str, new: str, *, as_json: bool) -> int:
-    """Compare two releases."""
-    before, after = open_release(old, root), open_release(new, root)
-    changes, reasons = diff_releases(before, after), removal_reasons(before, after)
-    rows = asdict(changes)
-    lines = [f"{what} {len(ids)}: {', '.join(ids[:20])}" for what, ids in rows.items() if ids] or ["no difference"]
-    lines += [f"  {key}: {reason}" for key, reason in reasons.items()]
-    say({**{what: list(ids) for what, ids in rows.items()}, "reasons": reasons}, "\n".join(lines), as_json=as_json)
-    return DONE

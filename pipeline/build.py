@@ -1,32 +1,55 @@
 """The one place that composes the stages: raw store → release folder. The unit of work is a shard."""
 
+import json
 import multiprocessing
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from pipeline import rows
-from pipeline.crawl.raw import Crawl, RawStore
+from pipeline import joining, rows
+from pipeline.crawl.ledger import source_line
+from pipeline.crawl.raw import RawStore
 from pipeline.crawl.sources import Source
-from pipeline.crawl.survey import Lists, read_lists
-from pipeline.entries import join, without_twins
+from pipeline.index import BuildIndex, Part, parts
+from pipeline.joining import Run
 from pipeline.locks import only_one
-from pipeline.records import SPLITS, Dropped, Entry
+from pipeline.recipe import TRANSFORM_VERSION, BuildConfig
+from pipeline.records import SPLITS
 from pipeline.release import UNRELEASED, Manifest, Release, code_version, write_text
 from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout
-from pipeline.shard_build import BuildConfig, ShardReport, ShardTask, build_shard
+from pipeline.shard_build import ShardReport, ShardTask, build_shard, said
 from pipeline.shards import ShardFile, ShardWriter, shard_name
 
-TRANSFORM_VERSION = 2  # raise it whenever the same raw bytes would give other rows
 SHARD_ROWS = 1024  # records of a shard; the number of shards is a power of two, so that growth rarely moves a border
-Progress = Callable[[int, int], None]  # records done, records in all
+WORK = ".work"  # in a draft: what a build that was killed goes on from
+Progress = Callable[[int, int], None]  # steps done (pictures drawn, records built), and steps in all
+
+
+@dataclass(slots=True, kw_only=True)
+class _Job:
+    """One build: what goes in, where it is drafted, and how far it is."""
+
+    source: Source
+    store: RawStore
+    crawl: str
+    name: str
+    config: BuildConfig
+    draft: Path
+    run: Run
+    progress: Progress
+    done: int = field(default=0, init=False)
+    steps: int = field(default=0, init=False)
+
+    def step(self, more: int) -> None:
+        """Tell that so many steps are done."""
+        self.done += more
+        self.progress(self.done, self.steps)
 
 
 def build(  # noqa: PLR0913 - the command's own options
@@ -35,90 +58,123 @@ def build(  # noqa: PLR0913 - the command's own options
     out: Path,
     *,
     name: str,
-    config: BuildConfig = BuildConfig(),  # noqa: B008 - frozen
+    config: BuildConfig | None = None,
     crawl: str | None = None,
     workers: int = 1,
     progress: Progress = lambda _done, _all: None,
 ) -> Release:
     """Build a release folder at `out` from a finished crawl of a raw store: the newest, or the one named `crawl`.
 
+    Records are made as the source says, unless another `config` is given.
     The same crawl and config give the same Parquet bytes, on any number of workers. The folder appears whole or
-    not at all; one that stood there is replaced. ValueError when there is no crawl, or nothing in it can be built.
+    not at all; one that stood there is replaced. A build that was killed goes on from the shards that it had finished.
+    ValueError when there is no crawl, or nothing in it can be built.
     """
     require_replaceable(out)
+    config = config or source.build
     config.vocabulary()  # speaks of an unknown palette before any work is done
     with only_one(store.root, "building from"):
-        chosen = store.crawl(crawl) if crawl else store.latest_crawl()
+        chosen = crawl or next(reversed(store.crawl_names()), None)
         if chosen is None:
             raise ValueError(f"{store.root} holds no finished crawl: crawl {source.name} first.")
-        lists = read_lists(chosen, store, source)
-        unread = _unread(lists)
-        joined, unjoined = join(lists.listings, chosen.resources)
-        entries, twins = without_twins(joined)
-        draft = _draft(out, source)
-        reports = list(_run(list(_tasks(entries, store, draft, source, config)), workers, progress))
-        dropped = [*unread, *unjoined, *twins, *(drop for report in reports for drop in report.dropped)]
+        store.manifest(chosen)  # speaks of a crawl that is not there
+        with only_one(out.parent, f"building {out.name} in", f".{out.name}.lock"), _processes(workers) as run:
+            draft = _draft(out, source)
+            _fill(_Job(source=source, store=store, crawl=chosen, name=name, config=config, draft=draft, run=run,
+                       progress=progress))  # fmt: skip
+            shutil.rmtree(draft / WORK)
+            return Release.open(_swap(draft, out))
+
+
+def _fill(job: _Job) -> None:
+    """Build all of a release in its draft: index, sprites, splits, shards, quarantine, manifest."""
+    with BuildIndex(_index(job)) as index:
+        _gather(job, index)
+        reports = list(_shards(job, index))
+        for report in reports:
+            index.add_dropped(report.dropped)
         if not any(report.rows for report in reports):
-            raise ValueError(f"no record could be built from crawl {chosen.name}: {_reasons(dropped)}.")
-        manifest = _manifest(name, source, chosen, config, reports)
-        quarantine = _write_quarantine(draft, sorted(dropped, key=lambda drop: (drop.id, drop.stage, drop.reason)))
-        write_text(draft / "palettes" / f"{manifest.palette['name']}.gpl", config.vocabulary().palette.gpl())
-        Release(folder=draft, manifest=manifest).with_manifest(
-            configs={**manifest.configs, "quarantine": {QUARANTINE_SPLIT: (quarantine,)}},
-            quarantine=dict(sorted(Counter(drop.stage for drop in dropped).items())),
-            yields={"listed": len(lists.listings) + len(unread), "joined": len(joined), **manifest.yields},
+            raise ValueError(f"no record could be built from crawl {job.crawl}: {_reasons(index)}.")
+        _forget_others(job.draft, reports)
+        quarantine = _write_quarantine(job.draft, index)
+        palette = job.config.vocabulary().palette
+        write_text(job.draft / "palettes" / f"{palette.name}.gpl", palette.gpl())
+        Release(folder=job.draft, manifest=_manifest(job, index, reports)).with_manifest(
+            configs={**_files(reports), "quarantine": {QUARANTINE_SPLIT: (quarantine,)}}
         )
-        return Release.open(_swap(draft, out))
 
 
 def _draft(out: Path, source: Source) -> Path:
-    """Return a new folder to build in; what may not go out is not for every eye here either."""
+    """Return the folder to build in, with what a killed build left there; what may not go out is its owner's alone."""
     draft = out.with_name(f".{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
     draft.parent.mkdir(parents=True, exist_ok=True)
-    draft.mkdir(mode=0o700 if source.withheld else 0o777)
+    draft.mkdir(mode=0o700 if source.withheld else 0o777, exist_ok=True)
+    if source.withheld:
+        draft.chmod(0o700)  # it may stand there from a day when nothing was withheld
+    (draft / WORK).mkdir(exist_ok=True)
     return draft
 
 
-def _manifest(name: str, source: Source, crawl: Crawl, config: BuildConfig, reports: Sequence[ShardReport]) -> Manifest:
-    """Return what the shards amount to; the quarantine and the earlier yields are added by the caller."""
-    vocabulary = config.vocabulary()
-    tokens = dict(sum((Counter(report.tokens) for report in reports), Counter()))
-    shards = [(report.split, report.digest) for report in reports]
-    counts: dict[str, int] = {
-        split: sum(report.rows for report in reports if report.split == split) for split in SPLITS
-    }
-    return Manifest(
-        name=name,
-        title=source.title,
-        source=source.name,
-        crawl=crawl.name,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        code_version=code_version(),
-        transform={"version": TRANSFORM_VERSION, "parameters": _parameters(config, source)},
-        palette={"name": vocabulary.palette.name, "digest": vocabulary.palette.digest},
-        vocabulary={"size": len(vocabulary), "digest": vocabulary.digest},
-        k=config.k,
-        counts=counts,
-        tokens=tokens,
-        text_ratio=round(tokens["text"] / (tokens["text"] + tokens["pixel"]), 4),
-        configs=_files(reports),
-        digest=rows.release_digest(
-            shards, rows.meaning_of_ids(TRANSFORM_VERSION, config.k, config.max_side, vocabulary)
-        ),
-        licences=tuple(sorted({licence for report in reports for licence in report.licences})),
-        withheld=source.withheld,
-        quarantine={},
-        yields={"built": sum(counts.values())},
-    )
+def _index(job: _Job) -> Path:
+    """Return where the index of this build is; one that was left by another build is taken away."""
+    rules = {"source": asdict(job.source), "config": asdict(job.config), "crawl": job.crawl, "raw": str(job.store.root)}
+    asked = json.dumps([TRANSFORM_VERSION, job.config.vocabulary().digest, rules], sort_keys=True)
+    work = job.draft / WORK
+    note = work / "build.json"
+    if not note.is_file() or note.read_text(encoding="utf-8") != asked:
+        for left in (note, *work.glob("index.sqlite*")):
+            left.unlink(missing_ok=True)
+        write_text(note, asked)
+    return work / "index.sqlite"
 
 
-def _unread(lists: Lists) -> list[Dropped]:
-    """Return the rows of the lists that were not understood."""
-    return [
-        Dropped(id="", name=row.text, stage="list", reason=f"{row.where}: {row.reason}", source_url=url)
-        for url, row in lists.unparsed
+def _gather(job: _Job, index: BuildIndex) -> None:
+    """Let the index hold every entry with its sprite and its split."""
+    if not index.state("gathered"):
+        joining.read_crawl(index, job.store, job.crawl, job.source, job.run)
+        index.keep("gathered", "yes")
+        index.commit()
+    pictures = index.undrawn()
+    job.steps = len(pictures) + index.count()
+    job.step(0)
+    vocabulary = job.config.vocabulary()
+    draw = partial(joining.sketch, raw=job.store.root, palette=vocabulary.palette, recipe=job.config.pictures)
+    for sketches in job.run(draw, joining.chunks(pictures)):
+        index.add_sketches(sketches)
+        index.commit()
+        job.step(len(sketches))
+    if not index.state("split"):
+        joining.drop_faulty(index)
+        joining.drop_repeated(index, partial(said, index=index, store=job.store, source=job.source, config=job.config))
+        index.keep("split", json.dumps(joining.split_families(index)))
+        index.commit()
+    job.steps = job.done + index.count()
+
+
+def _shards(job: _Job, index: BuildIndex) -> Iterator[ShardReport]:
+    """Build every shard, and yield the reports in order."""
+    tasks = [
+        ShardTask(
+            part=part,
+            place=place,
+            count=len(ranges),
+            index=index.path,
+            raw=job.store.root,
+            out=job.draft,
+            source=job.source,
+            config=job.config,
+        )
+        for ranges in _ranges(index)
+        for place, part in enumerate(ranges)
     ]
+    for task, report in zip(tasks, job.run(build_shard, tasks), strict=True):
+        job.step(task.part.stop - task.part.start)
+        yield report
+
+
+def _ranges(index: BuildIndex) -> list[Sequence[Part]]:
+    counts = {split: index.count(split) for split in SPLITS}
+    return [parts(split, count, shard_count(count)) for split, count in counts.items()]
 
 
 def shard_count(records: int) -> int:
@@ -130,42 +186,51 @@ def shard_count(records: int) -> int:
     return 1 << (max(0, records - 1) // SHARD_ROWS).bit_length()
 
 
-def _tasks(
-    entries: Sequence[Entry], store: RawStore, out: Path, source: Source, config: BuildConfig
-) -> Iterator[ShardTask]:
-    for split in SPLITS:
-        chosen = [entry for entry in entries if entry.split == split]
-        count = shard_count(len(chosen))
-        borders = np.linspace(0, len(chosen), count + 1).astype(int)
-        for index in range(count):
-            part = tuple(chosen[borders[index] : borders[index + 1]])
-            yield ShardTask(
-                split=split,
-                index=index,
-                count=count,
-                entries=part,
-                raw=store.root,
-                out=out,
-                source=source,
-                config=config,
-            )
+@contextmanager
+def _processes(workers: int) -> Iterator[Run]:
+    """Yield what runs a function over items in this process, or in several; `spawn` because threads may be about."""
+    if workers <= 1:
+        yield map
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool.map
 
 
-def _run(tasks: Sequence[ShardTask], workers: int, progress: Progress) -> Iterator[ShardReport]:
-    """Yield the reports in order, from this process or from several; `spawn` because threads may be about."""
-    total, done = sum(len(task.entries) for task in tasks), 0
-    progress(0, total)
-    with ExitStack() as stack:
-        if workers > 1:
-            context = multiprocessing.get_context("spawn")
-            pool = stack.enter_context(ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context))
-            reports: Iterable[ShardReport] = pool.map(build_shard, tasks)
-        else:
-            reports = map(build_shard, tasks)
-        for task, report in zip(tasks, reports, strict=True):
-            done += len(task.entries)
-            progress(done, total)
-            yield report
+def _manifest(job: _Job, index: BuildIndex, reports: Sequence[ShardReport]) -> Manifest:
+    """Return what the shards amount to."""
+    config, source, vocabulary = job.config, job.source, job.config.vocabulary()
+    tokens = dict(sum((Counter(report.tokens) for report in reports), Counter()))
+    counts: dict[str, int] = {
+        split: sum(report.rows for report in reports if report.split == split) for split in SPLITS
+    }
+    meaning = rows.meaning_of_ids(TRANSFORM_VERSION, config.k, config.pictures.max_side, vocabulary)
+    return Manifest(
+        name=job.name,
+        title=source.title,
+        source=source.name,
+        crawl=job.crawl,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        code_version=code_version(),
+        transform={"version": TRANSFORM_VERSION, "parameters": _parameters(config, source, job.store)},
+        palette={"name": vocabulary.palette.name, "digest": vocabulary.palette.digest},
+        vocabulary={"size": len(vocabulary), "digest": vocabulary.digest},
+        k=config.k,
+        counts=counts,
+        tokens=tokens,
+        text_ratio=round(tokens["text"] / (tokens["text"] + tokens["pixel"]), 4),
+        configs={},
+        digest=rows.release_digest([(report.split, report.digest) for report in reports], meaning),
+        licences=tuple(sorted({licence for report in reports for licence in report.licences})),
+        withheld=source.withheld,
+        quarantine=dict(sorted(index.dropped_by_stage().items())),
+        yields={
+            "listed": int(index.state("listed")),
+            "joined": int(index.state("joined")),
+            "drawn": index.count(),
+            "built": sum(counts.values()),
+        },
+        twins=json.loads(index.state("split")),
+    )
 
 
 def _files(reports: Sequence[ShardReport]) -> dict[str, dict[str, tuple[ShardFile, ...]]]:
@@ -175,19 +240,34 @@ def _files(reports: Sequence[ShardReport]) -> dict[str, dict[str, tuple[ShardFil
     }
 
 
-def _write_quarantine(out: Path, dropped: Sequence[Dropped]) -> ShardFile:
-    with ShardWriter(out, shard_name("quarantine", QUARANTINE_SPLIT, 0, 1), quarantine_layout()) as writer:
-        writer.write(rows.quarantine_batch(dropped))
+def _forget_others(draft: Path, reports: Sequence[ShardReport]) -> None:
+    """Take away what a killed build of another crawl or config left in the draft."""
+    kept = {draft / file.file for report in reports for file in report.files.values()}
+    for path in draft.rglob("*"):
+        if path.is_file() and path not in kept and (draft / WORK) not in path.parents:
+            path.unlink()
+    for folder in (path for path in draft.iterdir() if path.is_dir() and not any(path.iterdir())):
+        folder.rmdir()
+
+
+def _write_quarantine(draft: Path, index: BuildIndex) -> ShardFile:
+    with ShardWriter(draft, shard_name("quarantine", QUARANTINE_SPLIT, 0, 1), quarantine_layout()) as writer:
+        for dropped in index.dropped():
+            writer.write(rows.quarantine_batch(dropped))
         return writer.close()
 
 
-def _parameters(config: BuildConfig, source: Source) -> dict[str, object]:
-    return {**asdict(config), "shard_rows": SHARD_ROWS, "assertions": asdict(source.assertions)}
+def _parameters(config: BuildConfig, source: Source, store: RawStore) -> dict[str, object]:
+    said = {
+        **asdict(config),
+        "palette": config.vocabulary().palette.name,
+    }  # its path is nobody's business
+    rules = source_line(store, source).sha256  # kept in the raw store, so that the same rows can be built again
+    return {**said, "shard_rows": SHARD_ROWS, "assertions": asdict(source.assertions), "rules": rules}
 
 
-def _reasons(dropped: Sequence[Dropped]) -> str:
-    counted = Counter(f"{drop.stage}: {drop.reason}" for drop in dropped).most_common(3)
-    return "; ".join(f"{count} × {reason}" for reason, count in counted) or "it lists nothing"
+def _reasons(index: BuildIndex) -> str:
+    return "; ".join(f"{count} × {reason}" for reason, count in index.most_dropped(3)) or "it lists nothing"
 
 
 def require_replaceable(out: Path) -> None:

@@ -1,121 +1,234 @@
-"""What a release says of itself: README.md with the Hub's YAML, CHANGELOG.md, ATTRIBUTION.md, croissant.json."""
+"""What a release says of itself: README.md with the Hub's YAML, CHANGELOG.md, ATTRIBUTION.md, croissant.json, pictures.
 
-import json
-from collections import Counter
+All of it follows from the manifest and the rows, never from the clock or the place: written again, the same bytes.
+"""
+
+import os
 from pathlib import Path
 
-import yaml
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from palettes.palette import Palette
+from palettes.vocabulary import BYTES, FIRST_COLOUR
+from pipeline.card_head import head
+from pipeline.credits import ROWS, attribution, credit_rows
+from pipeline.croissant import ABOUT_FIELDS, croissant
 from pipeline.diff import reasons_of
-from pipeline.markdown import bare, code, credit, one_line, plain
+from pipeline.markdown import bib, code, credit, one_line, plain
+from pipeline.plots import plots
 from pipeline.records import SPLITS
-from pipeline.release import Release, write_text
+from pipeline.release import Manifest, Release
 from pipeline.schema import Layout, features, quarantine_layout, record_layouts
+from pipeline.sheet import Sprite, contact_sheet
+from pipeline.statistics import Statistics, statistics
+from pipeline.steps import background, caption_facts, picture_steps
 
 TEMPLATES = Path(__file__).parent / "templates"
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+ASSETS = "assets"
+SHEET = "contact-sheet.png"
 SHOWN = 50  # ids of one kind in the changelog
-KNOWN_LICENCES = {"CC0 1.0": "cc0-1.0", "CC0-1.0": "cc0-1.0", "CC BY-SA 4.0": "cc-by-sa-4.0"}
+SPRITES, COLUMNS, SCALE = 120, 15, 3  # of the contact sheet: how many, in a row, screen pixels a pixel
+COLOURS = 8  # of the table of the commonest
+HEX_ROW = 16  # colours in a line of the card's snippet
+REFERENCE = """@misc{furfaro2024pixelbytes,
+  author        = {Furfaro, Fabien},
+  title         = {{PixelBytes}: Catching Unified Embedding for Multimodal Generation},
+  year          = {2024},
+  eprint        = {2409.15512},
+  archivePrefix = {arXiv}
+}"""
 
 
-def write_card(release: Release, older_changelog: str = "") -> None:
-    """Write the four documents into the release folder; they follow from its manifest and rows alone."""
-    write_text(release.folder / "README.md", readme(release))
-    write_text(release.folder / "CHANGELOG.md", changelog(release, older_changelog))
-    write_text(release.folder / "ATTRIBUTION.md", attribution(release))
-    write_text(release.folder / "croissant.json", croissant(release))
+def write_card(release: Release, older_changelog: str = "") -> tuple[str, ...]:
+    """Write all documents into the release folder and return their names, sorted; assets stand in `assets/`.
+
+    Reads each shard of `records`, `tokens` and `quarantine` once or twice, one at a time. The manifest is left alone.
+    """
+    manifest, found = release.manifest, statistics(release)
+    layouts = _layouts(release)
+    citation = cite(manifest)
+    pictures = {**plots(found, release.palette, manifest.max_side), **_sheet(release)}
+    texts = {
+        "README.md": readme(release, found, layouts, pictures),
+        "CHANGELOG.md": changelog(release, older_changelog),
+        "ATTRIBUTION.md": attribution(found.credits),
+        "croissant.json": croissant(manifest, layouts, _summary(manifest), citation),
+    }
+    files = {name: text.encode() for name, text in texts.items()}
+    files |= {f"{ASSETS}/{name}": body for name, body in pictures.items()}
+    for name, body in files.items():
+        _write(release.folder / name, body)
+    return tuple(sorted(files))
+
+
+def _write(path: Path, body: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
 
 
 def _environment() -> Environment:
-    # Markdown, not HTML: whatever may come from outside goes through one of the three filters
+    # Markdown, not HTML: whatever may come from outside goes through one of the filters
     environment = Environment(  # noqa: S701
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(plain=plain, credit=credit, code=code)
+    environment.filters.update(plain=plain, credit=credit, code=code, bib=bib, n=lambda number: f"{number:,}")
     return environment
 
 
-def readme(release: Release) -> str:
+def readme(release: Release, found: Statistics, layouts: dict[str, Layout], pictures: dict[str, bytes]) -> str:
     """Return the dataset card: YAML for the Hub, then what a reader asks in the order they ask it."""
     manifest = release.manifest
-    layouts = _layouts(release)
-    first = release.table("records", "train", ["id", "name", "caption"]).slice(0, 1).to_pylist()
-    body = _environment().get_template("card.md.j2")
-    return body.render(
-        head=yaml.safe_dump(_head(release, layouts), sort_keys=False, allow_unicode=True).strip(),
-        title=_title(release),
-        m=manifest,
-        splits=SPLITS,
-        layouts=layouts,
-        example=first[0] if first else None,
-        records=sum(manifest.counts.values()),
+    first = release.shards("records", "train")[:1]
+    example = release.read(first[0], ["id", "name", "caption"]).slice(0, 1).to_pylist() if first else []
+    rows = credit_rows(found.credits)
+    return (
+        _environment()
+        .get_template("card.md.j2")
+        .render(
+            head=head(release, layouts, found.languages),
+            title=_title(manifest),
+            m=manifest,
+            s=found,
+            splits=SPLITS,
+            splits_table=_splits_table(manifest, found),
+            languages=found.languages,
+            layouts=layouts,
+            columns={name: list(features(layout)) for name, layout in layouts.items()},
+            about=ABOUT_FIELDS,
+            example=example[0] if example else None,
+            records=sum(manifest.counts.values()),
+            pictures=pictures,
+            sheet=SHEET,
+            tallies={
+                "tokens": found.lengths,
+                "characters of the caption": found.captions,
+                "colours of the sprite": found.colours,
+                "characters without a token": found.replaced,
+            },
+            first_colour=FIRST_COLOUR,
+            palette_size=len(release.palette),
+            top=_commonest(found, release.palette),
+            steps=picture_steps(manifest),
+            caption=caption_facts(manifest),
+            credits=rows[:ROWS],
+            uncredited=len(rows) - ROWS,
+            bytes_literal=repr(BYTES),
+            palette_lines=_hex_lines(release.palette),
+            citation=cite(manifest),
+            reference=REFERENCE,
+        )
+        + "\n"
     )
 
 
-def _title(release: Release) -> str:
-    return release.manifest.title or release.manifest.name
+def _splits_table(manifest: Manifest, found: Statistics) -> list[dict[str, object]]:
+    """Return the rows of the card's first table: counts by split, then of all."""
+
+    def row(name: str, counts: list[int]) -> dict[str, object]:
+        return {"name": name, "counts": [*counts, sum(counts)]}
+
+    spoken = [
+        row(f"in {tongue}", [found.records[split].get(tongue, 0) for split in SPLITS]) for tongue in found.languages
+    ]
+    return [
+        row("records", [manifest.counts[split] for split in SPLITS]),
+        row("families", [found.families[split] for split in SPLITS]),
+        *(spoken if len(spoken) > 1 else []),
+    ]
+
+
+def _title(manifest: Manifest) -> str:
+    return manifest.title or manifest.name
+
+
+def _summary(manifest: Manifest) -> str:
+    """Return what the dataset is in one sentence that holds nothing from outside but its title."""
+    title = one_line(_title(manifest), 200)
+    return (
+        f"{title}: {sum(manifest.counts.values()):,} small pixel-art pictures of at most {manifest.max_side} px "
+        f"a side, each with a caption, as tokens of one vocabulary of {manifest.vocabulary['size']} ids (PixelBytes)."
+    )
+
+
+def cite(manifest: Manifest) -> str:
+    """Return a BibTeX entry of this version of the dataset."""
+    key = "".join(char if char.isascii() and char.isalnum() else "_" for char in f"{manifest.name}_{manifest.version}")
+    lines = (
+        ("title", f"{{{bib(_title(manifest))}}}: pixel art and text as tokens"),
+        ("year", bib(manifest.created_at[:4])),
+        ("version", bib(manifest.version)),
+        ("howpublished", f"Dataset {bib(manifest.name)}, built with {{PixelBytes}}"),
+        ("note", f"Content digest {bib(manifest.digest)}"),
+    )
+    return f"@misc{{{key},\n" + ",\n".join(f"  {name:12} = {{{value}}}" for name, value in lines) + "\n}"
 
 
 def _layouts(release: Release) -> dict[str, Layout]:
-    return {**record_layouts(release.manifest.k), "quarantine": quarantine_layout()}
-
-
-def _rows(release: Release, config: str) -> int:
-    """Count a config's rows: `datasets` cannot open a split without any, so an empty quarantine is not announced."""
-    return sum(shard.rows for shards in release.manifest.configs[config].values() for shard in shards)
-
-
-def _head(release: Release, layouts: dict[str, Layout]) -> dict[str, object]:
-    """Return the card's YAML: every config named, its files by split and its features."""
-    manifest = release.manifest
-    count = sum(manifest.counts.values())
-    configs = [
-        {
-            "config_name": name,
-            **({"default": True} if name == "records" else {}),
-            "data_files": [{"split": split, "path": f"{name}/{split}-*.parquet"} for split in manifest.configs[name]],
-        }
-        for name in layouts
-        if _rows(release, name)
-    ]
+    """Return the configs that have rows: `datasets` cannot open one without any, so an empty one is not announced."""
+    every = {**record_layouts(release.manifest.windows), "quarantine": quarantine_layout()}
+    configs = release.manifest.configs
     return {
-        "pretty_name": bare(_title(release)),
-        "license": KNOWN_LICENCES.get(manifest.licences[0], "other") if len(manifest.licences) == 1 else "other",
-        "language": sorted({bare(row, 20) for row in release.table("records", "train", ["language"])[0].to_pylist()}),
-        "task_categories": ["text-to-image", "image-to-text", "text-generation"],
-        "tags": ["pixel-art", "multimodal", "pixelbytes"],
-        "size_categories": [next((name for limit, name in SIZES if count < limit), "n>1M")],
-        "configs": configs,
-        "dataset_info": [
-            {"config_name": name, "features": _yaml_features(features(layout))}
-            for name, layout in layouts.items()
-            if _rows(release, name)
-        ],
+        name: layout
+        for name, layout in every.items()
+        if any(shard.rows for shards in configs.get(name, {}).values() for shard in shards)
     }
 
 
-def _yaml_features(stated: dict[str, dict[str, object]]) -> list[dict[str, object]]:
-    """Return features the way the Hub's YAML writes them."""
-    rows: list[dict[str, object]] = []
-    for name, feature in stated.items():
-        kind = feature["_type"]
-        inner = feature.get("feature")
-        if kind == "Value":
-            rows.append({"name": name, "dtype": feature["dtype"]})
-        elif kind == "List" and isinstance(inner, dict):
-            rows.append({"name": name, "list": inner["dtype"]})
-        elif kind == "Array3D":
-            rows.append({"name": name, "dtype": {"array3_d": {"shape": feature["shape"], "dtype": feature["dtype"]}}})
-        else:
-            rows.append({"name": name, "dtype": str(kind).lower()})
-    return rows
+def _hex_lines(palette: Palette) -> list[str]:
+    text = palette.rgb.tobytes().hex()
+    width = 6 * HEX_ROW
+    return [text[start : start + width] for start in range(0, len(text), width)]
+
+
+def _commonest(found: Statistics, palette: Palette) -> list[tuple[str, str]]:
+    """Return the commonest colours and their share of the pixels in percent."""
+    use = found.palette_use
+    order = np.argsort(-use, kind="stable")[:COLOURS].tolist()
+    total = max(1, int(use.sum()))
+    return [(f"#{palette.rgb[i].tobytes().hex()}", f"{100 * int(use[i]) / total:.1f}") for i in order if use[i]]
+
+
+def _sheet(release: Release) -> dict[str, bytes]:
+    """Return the contact sheet: sprites of the training split, evenly spread over its ids, none shown twice."""
+    shards = release.shards("tokens", "train")
+    total = sum(shard.rows for shard in shards)
+    wanted = set(np.linspace(0, total - 1, min(total, SPRITES)).round().astype(int).tolist())
+    shown: dict[tuple[tuple[int, ...], bytes], Sprite] = {}
+    start = 0
+    for shard in shards:
+        inside = sorted(index - start for index in wanted if start <= index < start + shard.rows)
+        if inside:
+            table = release.read(shard, ["tokens", "h", "w", "segment_offsets"]).take(inside)
+            for row in table.to_pylist():
+                sprite = _sprite(row["tokens"], row["segment_offsets"], row["h"], row["w"])
+                shown.setdefault((sprite.shape, sprite.tobytes()), sprite)
+        start += shard.rows
+    if not shown:
+        return {}
+    return {
+        SHEET: contact_sheet(
+            list(shown.values()), release.palette.rgb, columns=COLUMNS, scale=SCALE, paper=background(release.manifest)
+        )
+    }
+
+
+def _sprite(ids: list[int], offsets: list[int], h: int, w: int) -> Sprite:
+    """Return the palette indices of a row of `tokens`: its second segment without the column of separators."""
+    image = np.array(ids[offsets[1] : offsets[2]], dtype=np.uint8).reshape(h, w + 1)
+    return image[:, :w] - np.uint8(FIRST_COLOUR)
 
 
 def changelog(release: Release, older: str = "") -> str:
     """Return the dataset's changelog: this release above the older ones; each record that left with its reason."""
     manifest = release.manifest
-    head = "# Changelog\n"
+    top = "# Changelog\n"
     lines = [f"## {manifest.version}", ""]
     for what, ids in (("Added", manifest.diff.added), ("Changed", manifest.diff.changed)):
         if ids:
@@ -126,62 +239,9 @@ def changelog(release: Release, older: str = "") -> str:
         lines += [f"  * {more}"] if (more := _more(gone)) else []
     if not manifest.diff:
         lines.append("* Not compared with an older release.")
-    rest = older.removeprefix(head).strip()
-    return "\n".join([head, *lines, ""]) + (f"\n{rest}\n" if rest else "")
+    rest = older.removeprefix(top).strip()
+    return "\n".join([top, *lines, ""]) + (f"\n{rest}\n" if rest else "")
 
 
 def _more(ids: tuple[str, ...], before: str = "") -> str:
     return f"{before}and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-
-
-def attribution(release: Release) -> str:
-    """Return who made what the release holds: every licence and attribution, with its records counted."""
-    counted: Counter[tuple[str, str]] = Counter()
-    for split in SPLITS:
-        table = release.table("records", split, ["licence", "attribution"])
-        counted.update(zip(table.column("licence").to_pylist(), table.column("attribution").to_pylist(), strict=True))
-    lines = [
-        "# Attribution",
-        "",
-        "Each record names its page, its picture, its licence and its makers in the config `records`. In short:",
-        "",
-    ]
-    for (licence, makers), count in sorted(counted.items()):
-        lines.append(f"* {credit(makers)} — {credit(licence)} ({count} record{'s' if count > 1 else ''})")
-    return "\n".join(lines) + "\n"
-
-
-def croissant(release: Release) -> str:
-    """Return the release's files in the Croissant 1.0 vocabulary."""
-    manifest = release.manifest
-    files = [
-        {
-            "@type": "cr:FileObject",
-            "@id": shard.file,
-            "name": shard.file,
-            "contentUrl": shard.file,
-            "encodingFormat": "application/x-parquet",
-            "sha256": shard.sha256,
-            "contentSize": f"{shard.bytes} B",
-        }
-        for splits in manifest.configs.values()
-        for shards in splits.values()
-        for shard in shards
-    ]
-    return json.dumps(
-        {
-            "@context": {
-                "@vocab": "https://schema.org/",
-                "cr": "http://mlcommons.org/croissant/",
-                "sc": "https://schema.org/",
-            },
-            "@type": "sc:Dataset",
-            "conformsTo": "http://mlcommons.org/croissant/1.0",
-            "name": one_line(_title(release), 200),
-            "version": manifest.version.removeprefix("v"),
-            "license": list(manifest.licences),
-            "distribution": files,
-        },
-        indent=1,
-        ensure_ascii=False,
-    )

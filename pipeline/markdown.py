@@ -7,8 +7,10 @@ MAX_WORDS = 4_000  # characters of one text; what is longer is cut, and says so
 _UNSEEN = {"Cc", "Cf", "Cs", "Co"}  # controls, bidi marks and other formats, lone surrogates, private use
 _MARKS = str.maketrans({mark: f"&#{ord(mark)};" for mark in "&<>[]\\`|*~$@"})
 _LIKES = str.maketrans("`|<>[]", "'/‹›()")
+_BRACES = str.maketrans("{}\\~^", "()/--")
+_TEX = str.maketrans({mark: f"\\{mark}" for mark in "&%$#_"})
 _EDGE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # within a word an underscore is only itself
-_LINKS = re.compile(r"(?<=\w):(?=//)|(?<=www)\.", re.IGNORECASE)
+_LINKS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
 _BEGINS = re.compile(r"^(\d{1,9}(?=[.)](?: |$))|(?=[#+\-]))(.)")  # a heading, an item, a rule
 _ADDRESS = re.compile(r"https?://[^\s<>“”«»]+")
 _NOT_IN_ADDRESS = str.maketrans({mark: f"%{ord(mark):02X}" for mark in '"\\`|*[]{}^'})
@@ -21,8 +23,10 @@ def one_line(text: str, limit: int = MAX_WORDS) -> str:
     >>> one_line("a" + chr(10) + "---" + chr(0x202E) + " b")
     'a --- b'
     """
-    seen = (" " if char.isspace() else "" if unicodedata.category(char) in _UNSEEN else char for char in text)
-    line = " ".join("".join(seen).split())
+    if not text.isprintable():  # most are, and the loop is slow
+        seen = (" " if char.isspace() else "" if unicodedata.category(char) in _UNSEEN else char for char in text)
+        text = "".join(seen)
+    line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
@@ -67,6 +71,15 @@ def code(text: str) -> str:
     ('`0001-a`', "`a'/b`")
     """
     return f"`{bare(text) or '-'}`"
+
+
+def bib(text: str, limit: int = 200) -> str:
+    r"""Return a text as the value of a BibTeX field, in a code block that nothing in it can end.
+
+    >>> print(bib("A & B {v_1}"))
+    A \& B (v\_1)
+    """
+    return bare(text, limit).translate(_BRACES).translate(_TEX)
 
 
 def _without_end(address: str) -> str:

@@ -1,62 +1,211 @@
-"""A picture's bytes to a small RGB array: decode within bounds, crop, shrink, flatten alpha."""
+"""A picture's bytes to a small RGB array, by named steps: crop, unscale, shrink, reduce, flatten.
 
-import io
-import warnings
+Each step is a pure function of pixels and recipe, so that any of them can be called, looked at and timed alone. No step
+but area shrinking and k-means makes a colour that was not drawn. Shrinking comes before flattening: what is half
+transparent is blended in the sprite, once.
+"""
 
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+import cv2
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, UnidentifiedImageError
+from jaxtyping import Int, UInt8, UInt32
+from PIL import Image
 
-MAX_SIDE = 25  # px on the longer side of a sprite
-MAX_PIXELS = 4096 * 4096  # of the raw picture; checked before anything is decoded
-MAX_BYTES = 16 * 1024 * 1024  # of the raw file
-FORMATS = ("PNG", "GIF", "JPEG", "WEBP")
-BACKGROUND = (252, 252, 252)  # what transparency becomes: the palette's white
+from pipeline.adaptive import reduce_to
+from pipeline.decode import DRAWN, FORMATS, MAX_BYTES, MAX_PIXELS, OPAQUE, PictureError, Pixels, decode
+from pipeline.outline import redraw_lines
+from pipeline.recipe import MAX_SIDE, PictureRecipe
+
+__all__ = [
+    "BACKGROUND", "FORMATS", "MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "STEPS", "PictureError",
+    "crop", "enlargement", "flatten", "pixelize", "reduce", "shrink", "unscale",
+]  # fmt: skip
+
+PLAIN = PictureRecipe()
+BACKGROUND = PLAIN.background  # what transparency becomes: the NES palette's white
+TILE = 8  # px: no sprite is drawn smaller than a console's tile, so nothing is undone to less
+_ALL_OR_NOTHING = b"\x00\xff"  # alphas that need no blending
+
+Step = Callable[[Pixels, PictureRecipe], Pixels]
 
 
-class PictureError(ValueError):
-    """A picture that cannot become a sprite; the message says why."""
+def pixelize(body: bytes, recipe: PictureRecipe = PLAIN) -> UInt8[np.ndarray, "h w 3"]:
+    """Return the sprite that the recipe makes of a picture file, at most `max_side` px a side, aspect ratio kept.
 
-
-def pixelize(body: bytes, max_side: int = MAX_SIDE) -> UInt8[np.ndarray, "h w 3"]:
-    """Return the picture cropped to what is drawn, at most `max_side` px a side, alpha flattened on white.
-
-    Shrinking is nearest and comes before flattening, so that no colour arises that was not drawn. Aspect ratio is
-    kept, nothing is enlarged. Raises PictureError for bytes that are no picture, are damaged, are too large or empty.
+    Raises PictureError for bytes that are no picture, are damaged, are too large or show nothing.
     """
-    image = _decode(body)
-    box = image.getbbox()  # of all that is not wholly transparent
-    if box is None:
-        raise PictureError(f"the picture of {image.width}×{image.height} px is transparent everywhere.")
-    w, h = box[2] - box[0], box[3] - box[1]
-    scale = min(1.0, max_side / max(w, h))
-    size = (max(1, round(w * scale)), max(1, round(h * scale)))
-    small = image.resize(size, Image.Resampling.NEAREST, box=box)
-    flat = Image.new("RGB", size, BACKGROUND)
-    flat.paste(small, mask=small)  # blends by alpha, rounding to nearest
-    return np.asarray(flat)
+    pixels = decode(body)
+    for _, step in STEPS:
+        pixels = step(pixels, recipe)
+    return flatten(pixels, recipe)
 
 
-def _decode(body: bytes) -> Image.Image:
-    if len(body) > MAX_BYTES:
-        raise PictureError(f"the file has {len(body):,} bytes, more than the {MAX_BYTES:,} allowed.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the check below is stricter
-            image = Image.open(io.BytesIO(body), formats=FORMATS)
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise PictureError(_why_not_opened(body, error)) from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise PictureError(f"the file begins like a picture but its head is damaged: {error}.") from error
-    if image.width * image.height > MAX_PIXELS:
-        raise PictureError(f"the picture is {image.width}×{image.height} px, more than the {MAX_PIXELS:,} px allowed.")
-    try:
-        return image.convert("RGBA")
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError) as error:  # what damaged files raise in Pillow
-        raise PictureError(f"the picture is damaged: {error}.") from error
+def crop(pixels: Pixels, recipe: PictureRecipe) -> Pixels:
+    """Keep what is not wholly transparent; of a picture opaque everywhere, what its background's colour surrounds.
+
+    A background is the one colour of the whole border. A picture of nothing but that colour stays whole.
+    """
+    drawn: np.ndarray
+    if pixels.colours is None:
+        drawn = pixels.cells >= DRAWN
+    else:
+        drawn = cv2.LUT(pixels.cells, (pixels.colours >= DRAWN).view(np.uint8))
+    height, width = pixels.cells.shape
+    left, top, w, h = _bounds(drawn)
+    if not w:
+        raise PictureError(f"the picture of {width}×{height} px is transparent everywhere.")
+    if recipe.crop == "none":
+        return pixels
+    if (w, h) == (width, height):
+        left, top, w, h = _inside_background(pixels)
+    if (w, h) == (width, height):
+        return pixels
+    return Pixels(pixels.cells[top : top + h, left : left + w], pixels.colours, corner=(left, top))
 
 
-def _why_not_opened(body: bytes, error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return f"the {len(body):,} bytes are no {', '.join(FORMATS)} picture: they begin with {body[:8]!r}."
-    return f"the picture is far larger than the {MAX_PIXELS:,} px allowed."
+def _bounds(shown: np.ndarray) -> tuple[int, int, int, int]:
+    """Return left, top, width and height of what is true; all 0 when nothing is."""
+    left, top, width, height = cv2.boundingRect(shown.view(np.uint8))
+    return left, top, width, height
+
+
+def _inside_background(pixels: Pixels) -> tuple[int, int, int, int]:
+    height, width = pixels.cells.shape
+    whole = (0, 0, width, height)
+    packed = pixels.packed()
+    if packed.min() < OPAQUE:
+        return whole
+    left, top, w, h = _bounds(packed != packed[0, 0])
+    framed = min(left, top, width - left - w, height - top - h) > 0  # the border has one colour
+    return (left, top, w, h) if framed else whole
+
+
+def unscale(pixels: Pixels, recipe: PictureRecipe) -> Pixels:
+    """Undo an exact enlargement by a whole number, such as a sprite of 64 px blown up to 256."""
+    factor = enlargement(pixels) if recipe.unscale else 1
+    return pixels if factor == 1 else Pixels(pixels.cells[::factor, ::factor], pixels.colours)
+
+
+def enlargement(pixels: Pixels) -> int:
+    """Return the largest f such that the pixels are f×f blocks of one colour each; 1 where that says nothing.
+
+    Colour changes only at multiples of f, counted from where the drawing begins: so the greatest common divisor of
+    these places and of the sides is f. A result of less than 8 px comes from large plain shapes, not from an enlarged
+    sprite: such a picture stays as it is, like one whose blocks are blurred, or cut at the edge.
+    """
+    cells = pixels.cells
+    height, width = cells.shape
+    common = math.gcd(height, width)
+    if common > 1:  # most pictures that are not enlarged show it in one row
+        common = _period(cells[height // 2].tolist(), pixels.colours, common)
+    if common > 1 and not _in_blocks(cells, common):
+        packed = pixels.packed()
+        seen = np.where(packed < DRAWN, 0, packed)
+        common = math.gcd(common, *_changes(seen), *_changes(seen.T))
+    return common if max(height, width) >= TILE * common else 1
+
+
+def _period(line: list[int], colours: UInt32[np.ndarray, "256"] | None, common: int) -> int:
+    """Return the greatest common divisor of `common` and the places in a line where the colour changes."""
+    last = line[0]
+    for place, cell in enumerate(line):
+        if cell == last:
+            continue
+        if place % common:
+            a, b = (cell, last) if colours is None else (int(colours[cell]), int(colours[last]))
+            if a != b and max(a, b) >= DRAWN:  # to the eye, all that is wholly transparent is equal
+                common = math.gcd(common, place)
+                if common == 1:
+                    break
+        last = cell
+    return common
+
+
+def _changes(packed: UInt32[np.ndarray, "h w"]) -> list[int]:
+    """Return the rows that differ from the row above."""
+    rows: list[int] = ((packed[1:] != packed[:-1]).any(axis=1).nonzero()[0] + 1).tolist()
+    return rows
+
+
+def _in_blocks(cells: np.ndarray, factor: int) -> bool:
+    """Tell whether each block of factor×factor cells holds one value; equal colours can have more than one."""
+    first = cells[::factor].tobytes()  # bytes compare faster than small arrays
+    if any(cells[n::factor].tobytes() != first for n in range(1, factor)):
+        return False
+    lines = cells[::factor]
+    first = lines[:, ::factor].tobytes()
+    return all(lines[:, n::factor].tobytes() == first for n in range(1, factor))
+
+
+def shrink(pixels: Pixels, recipe: PictureRecipe) -> Pixels:
+    """Bring the longer side down to `max_side`: by nearest, dark lines redrawn where asked, or by area."""
+    height, width = pixels.cells.shape
+    scale = min(1.0, recipe.max_side / max(width, height))
+    w, h = max(1, round(width * scale)), max(1, round(height * scale))
+    if (w, h) == (width, height):
+        return pixels
+    if recipe.resample == "area":
+        small = _by_area(pixels, w, h)
+    else:
+        left, top = pixels.corner
+        rows, columns = _centres(top, height, h), _centres(left, width, w)
+        small = Pixels(pixels.cells.take(rows, axis=0).take(columns, axis=1), pixels.colours)
+    return Pixels(redraw_lines(pixels.packed(), small.packed())) if recipe.outline else small
+
+
+@lru_cache(maxsize=1 << 12)
+def _centres(start: int, length: int, count: int) -> Int[np.ndarray, "count"]:
+    """Return which of `length` pixels lie under the centres of `count` cells.
+
+    Centres are summed up one by one from `start`, the crop's place in the file, as Pillow does: rounding included.
+    """
+    step = length / count
+    centres = np.full(count, step)
+    centres[0] = start + step * 0.5
+    return np.add.accumulate(centres).astype(np.intp) - start
+
+
+def _by_area(pixels: Pixels, width: int, height: int) -> Pixels:
+    """Average in sRGB, weighted by alpha, so that what is transparent lends no colour."""
+    image = Image.fromarray(pixels.rgba()).resize((width, height), Image.Resampling.BOX)
+    return Pixels(np.asarray(image).view("<u4")[..., 0])
+
+
+def reduce(pixels: Pixels, recipe: PictureRecipe) -> Pixels:
+    """Reduce the sprite's drawn colours to at most `colours`, by k-means; 0 leaves them."""
+    if not recipe.colours:
+        return pixels
+    rgba = pixels.rgba().copy()
+    drawn = rgba[..., 3] > 0
+    rgba[drawn, :3] = reduce_to(rgba[drawn, :3], recipe.colours, recipe.seed)
+    return Pixels(rgba.view("<u4")[..., 0])
+
+
+def flatten(pixels: Pixels, recipe: PictureRecipe) -> UInt8[np.ndarray, "h w 3"]:
+    """Blend the pixels with the background by their alpha, rounding to nearest."""
+    if pixels.colours is None:
+        flat = _blended(pixels.cells, recipe.background)
+    else:
+        flat = _blended(pixels.colours, recipe.background).take(pixels.cells)
+    return cv2.cvtColor(flat.view(np.uint8).reshape(*flat.shape, 4), cv2.COLOR_RGBA2RGB)
+
+
+def _blended(packed: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
+    """Return packed colours over the background; their last byte says nothing any more."""
+    red, green, blue = background
+    flat = packed.copy()
+    flat[packed < DRAWN] = red | green << 8 | blue << 16
+    if not packed.tobytes()[3::4].translate(None, _ALL_OR_NOTHING):
+        return flat
+    partly = (packed >= DRAWN) & (packed < OPAQUE)
+    rgba = packed[partly].view(np.uint8).reshape(-1, 4).astype(np.uint16)
+    total = rgba[:, :3] * rgba[:, 3:] + np.array(background, dtype=np.uint16) * (255 - rgba[:, 3:]) + 128
+    total = (total + (total >> 8)) >> 8  # a division by 255, rounded
+    flat[partly] = total[:, 0] | total[:, 1].astype(np.uint32) << 8 | total[:, 2].astype(np.uint32) << 16
+    return flat
+
+
+STEPS: tuple[tuple[str, Step], ...] = (("crop", crop), ("unscale", unscale), ("shrink", shrink), ("reduce", reduce))

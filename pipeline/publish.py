@@ -5,15 +5,16 @@ import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from pipeline.card import write_card
 from pipeline.diff import diff, next_version
+from pipeline.documents import copied, sealed
 from pipeline.locks import only_one
 from pipeline.records import DatasetVersion
 from pipeline.release import (
     MANIFEST,
     MAX_STATEMENT,
+    DamagedRelease,
     Manifest,
     Release,
     Visibility,
@@ -81,22 +82,6 @@ class Published:
     new: bool
 
 
-class ReleaseStore(Protocol):
-    """Where releases live: a folder here, a hub elsewhere."""
-
-    def versions(self, name: str) -> tuple[str, ...]:
-        """Return the versions of a dataset, oldest first."""
-        ...
-
-    def open(self, name: str, version: str | None = None) -> Release:
-        """Return a release, the newest unless a version is named; ValueError when there is none."""
-        ...
-
-    def publish(self, release: Release, audience: Audience = ...) -> Published:
-        """Give a built and checked release to those who may see it, or find that nothing changed."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class FolderStore:
     """Releases in a plain folder: `<root>/<org>/<name>/v1.0.0/…` and a link `latest` that moves last."""
@@ -148,7 +133,7 @@ class FolderStore:
                 return Published(version=last.version, release=last, new=False)
             target = self.folder(manifest.name) / str(version)
             draft = target.with_name(f".{target.name}.part")
-            _copy(release.folder, draft, _MODES[seen_by])
+            _copy(release, draft, _MODES[seen_by])
             stamped = replace(release, folder=draft).with_manifest(
                 version=version,
                 previous=last.manifest.version if last else "",
@@ -164,6 +149,7 @@ class FolderStore:
         """Let a draft become a version: its documents, then all of it on the disk, then its name, then `latest`."""
         older = (last.folder / "CHANGELOG.md").read_text(encoding="utf-8") if last else ""
         write_card(draft, older)
+        draft = sealed(draft)
         for folder in (path for path in (draft.folder, *draft.folder.rglob("*")) if path.is_dir()):
             sync_folder(folder)
         draft.folder.replace(target)
@@ -203,16 +189,23 @@ def _require_same(last: Release, audience: Audience, seen_by: Visibility) -> Non
         )
 
 
-def _copy(folder: Path, target: Path, mode: int) -> None:
-    """Copy the files of a build into a new folder of this mode; the build's own modes and times stay behind."""
+def _copy(release: Release, target: Path, mode: int) -> None:
+    """Copy what belongs to a build into a new folder of this mode: its shards and its palette.
+
+    The build's own modes and times stay behind, and so does whatever else lies in it. DamagedRelease when a shard is
+    gone, or has other bytes than the manifest says.
+    """
+    manifest = release.manifest
+    shards = {shard.file: shard for splits in manifest.configs.values() for part in splits.values() for shard in part}
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(mode=mode)  # before anything lies in it
-    for path in sorted(folder.rglob("*")):
-        place = target / path.relative_to(folder)
-        if path.is_dir():
-            place.mkdir()
-        else:
-            shutil.copyfile(path, place)
+    for name in (*shards, f"palettes/{release.palette.name}.gpl"):
+        (target / name).parent.mkdir(exist_ok=True)
+        if not (release.folder / name).is_file():
+            raise DamagedRelease(f"{release.folder} lacks {name}: build it again.")
+        digest = copied(release.folder / name, target / name)
+        if name in shards and digest != shards[name].sha256:
+            raise DamagedRelease(f"{release.folder / name} has other bytes than its manifest says: build it again.")
 
 
 def resolve(reference: str, releases: Path) -> Release:

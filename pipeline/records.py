@@ -70,7 +70,6 @@ class Entry:
     listing: Listing
     descriptions: tuple[Resource, ...]  # the pages that were there, in the listing's order
     miniature: Resource
-    split: Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from palettes.palette import Palette, load_palette
 from palettes.vocabulary import Vocabulary
+from pipeline.recipe import BuildConfig, PictureRecipe
 from pipeline.records import DatasetVersion, Split
 from pipeline.shards import ShardFile
 
@@ -60,6 +61,15 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A file of a published release that is no Parquet shard."""
+
+    file: str  # path inside the release folder
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Everything about a release but its rows; `created_at`, `code_version` and `crawl` enter no digest."""
 
@@ -88,6 +98,41 @@ class Manifest:
     withheld: tuple[str, ...] = WITHHOLDABLE  # what the source says may not be redistributed; all, if it says nothing
     visibility: Visibility = "private"  # who may see the published version
     rights: str = ""  # the publisher's statement of the right to redistribute what is withheld
+    twins: dict[str, int] = field(default_factory=dict)  # pictures alike, and families held together because of them
+    documents: tuple[Document, ...] = ()  # every other file of a published release: card, pictures, attribution
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """Return the sides of the windows that are written out, in ascending order."""
+        found = (_WINDOWS.fullmatch(name) for name in self.configs)
+        return tuple(sorted(int(match[1]) for match in found if match))
+
+    @property
+    def max_side(self) -> int:
+        """Return how many px the longer side of a sprite may have."""
+        parameters = self.transform["parameters"]
+        return int(parameters.get("pictures", parameters)["max_side"])  # before transform 3 it stood outside
+
+    def config(self) -> BuildConfig:
+        """Return how this release was built; ValueError when it was by an older transform's parameters.
+
+        The palette is the name that was given: a file by path must still lie there.
+        """
+        given = self.transform["parameters"]
+        if "pictures" not in given:
+            raise ValueError(
+                f"{self.name} {self.version} was made by transform {self.transform['version']} "
+                f"of PixelBytes {self.code_version}, whose parameters this one does not read: install that version."
+            )
+        own = {item.name for item in fields(BuildConfig)}
+        pictures = PictureRecipe(**{**given["pictures"], "background": tuple(given["pictures"]["background"])})
+        return BuildConfig(
+            **{
+                **{key: given[key] for key in own & set(given)},
+                "windows": tuple(given["windows"]),
+                "pictures": pictures,
+            }
+        )
 
     def to_json(self) -> str:
         """Return the manifest as written to disk."""
@@ -108,12 +153,10 @@ class Manifest:
 
 
 _OTHER_VERSION = "restore it from a copy, or build the release again."
-_LATER = {
-    "title",
-    "withheld",
-    "visibility",
-    "rights",
-}  # not in releases made before these were asked; the defaults are safe
+#: Not in releases made before these were asked; the defaults are safe.
+_LATER = {"title", "withheld", "visibility", "rights", "twins", "documents"}
+_WINDOWS = re.compile(r"windows_k(\d{1,2})")
+_DOCUMENT_PATH = re.compile(r"(?:[a-z]+/)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}|palettes/[^/\\\0]{1,200}\.gpl")
 _SHARD_PATH = re.compile(r"[a-z0-9_]+/[a-z]+-\d{5}-of-\d{5}\.parquet")
 
 
@@ -138,7 +181,16 @@ def _typed(raw: dict[str, Any], known: set[str]) -> dict[str, Any]:
         "diff": Changes(**{name: tuple(ids) for name, ids in raw["diff"].items()}),
         "licences": tuple(raw["licences"]),
         "configs": configs,
+        **_documents(raw),
     }
+
+
+def _documents(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return what a parsed manifest says of its other files; nothing where it was made before they were named."""
+    found = tuple(Document(**item) for item in raw.get("documents", []))
+    if wrong := [item.file for item in found if not _DOCUMENT_PATH.fullmatch(item.file)]:
+        raise DamagedRelease(f"{MANIFEST} names the file {wrong[0]!r}, which is no document of a release.")
+    return {"documents": found} if "documents" in raw else {}
 
 
 def _audience(raw: dict[str, Any]) -> dict[str, Any]:
@@ -223,6 +275,13 @@ class Release:
         manifest = replace(self.manifest, **changes)
         write_text(self.folder / MANIFEST, manifest.to_json())
         return Release(folder=self.folder, manifest=manifest)
+
+
+def mode_of(*releases: Release) -> int | None:
+    """Return the mode of a page with pictures of these releases: where one is private, its owner alone may read it."""
+    manifests = [release.manifest for release in releases]
+    kept = any(one.visibility == "private" and (one.withheld or one.version != UNRELEASED) for one in manifests)
+    return 0o600 if kept else None
 
 
 def code_version() -> str:

@@ -1,17 +1,16 @@
 """Records to Arrow rows, config by config, and the digest by which releases compare records."""
 
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import UInt8
-from PIL import Image
+from jaxtyping import Int64, UInt8, UInt16
 
 from palettes.palette import Palette
 from palettes.vocabulary import LF, Vocabulary
+from pipeline.png import encode_png
 from pipeline.records import Dropped, Record
 from pipeline.schema import PROVENANCE_COLUMNS, QUARANTINE_COLUMNS, Layout, quarantine_layout
 from pipeline.tokenizer import grids
@@ -19,6 +18,9 @@ from pipeline.windows import record_windows
 
 _SAYS = ("id", "group", "number", "name", "form", "language", "caption")
 DIGESTED = (*_SAYS, "source_url", "image_url", "licence", "attribution")
+_JSON = json.JSONEncoder(ensure_ascii=False)
+_LARGEST_OFFSET = np.iinfo(np.int32).max  # Arrow's lists count their values in 32 bits
+_LARGEST_RECORD = np.iinfo(np.uint16).max  # ids; `segment_offsets` counts them in 16 bits
 
 
 def record_digest(row: Mapping[str, object], sprite: UInt8[np.ndarray, "h w"]) -> str:
@@ -26,7 +28,7 @@ def record_digest(row: Mapping[str, object], sprite: UInt8[np.ndarray, "h w"]) -
 
     When and at which revision it was read does not count: a page that was touched, but says the same, changes nothing.
     """
-    head = json.dumps([*(row[name] for name in DIGESTED), *sprite.shape], ensure_ascii=False)
+    head = _JSON.encode([*(row[name] for name in DIGESTED), *sprite.shape])
     return hashlib.sha256(head.encode() + b"\x00" + sprite.tobytes()).hexdigest()
 
 
@@ -54,7 +56,9 @@ def meaning_of_ids(transform_version: int, k: int, max_side: int, vocabulary: Vo
 def records_batch(records: Sequence[Record], palette: Palette, layout: Layout) -> pa.RecordBatch:
     """Return the rows of the `records` config; the image is the sprite at its own size, as PNG."""
     columns: dict[str, object] = {name: [getattr(record, name) for record in records] for name in _PLAIN}
-    columns["image"] = [{"bytes": sprite_png(record.sprite, palette), "path": f"{record.id}.png"} for record in records]
+    pictures = pa.array([sprite_png(record.sprite, palette) for record in records], type=pa.binary())
+    paths = pa.array([f"{record.id}.png" for record in records], type=pa.string())
+    columns["image"] = pa.StructArray.from_arrays([pictures, paths], names=["bytes", "path"])
     columns["digest"] = [
         record_digest({name: getattr(record, name) for name in DIGESTED}, record.sprite) for record in records
     ]
@@ -65,29 +69,52 @@ _PLAIN = ("id", "caption", "number", "name", "form", "group", "language", "repla
 
 
 def tokens_batch(records: Sequence[Record], layout: Layout) -> pa.RecordBatch:
-    """Return the rows of the `tokens` config: what training reads."""
-    lengths = [len(record.ids) for record in records]
-    tokens = pa.ListArray.from_arrays(_offsets(lengths), pa.array(np.concatenate([record.ids for record in records])))
-    columns = {
+    """Return the rows of the `tokens` config: what training reads.
+
+    ValueError for a record beyond 65,535 ids, or for more ids than one batch can count.
+    """
+    ids, starts = _joined(records)
+    lengths = np.diff(starts)
+    if (longest := int(lengths.max(initial=0))) > _LARGEST_RECORD:
+        name = records[int(lengths.argmax())].id
+        raise ValueError(f"{name} has {longest} ids, but a row holds {_LARGEST_RECORD}: choose a smaller max_side.")
+    offsets, counts = _segment_offsets(ids, starts)
+    columns: dict[str, object] = {
         "id": [record.id for record in records],
-        "tokens": tokens,
+        "tokens": _lists(starts, pa.array(ids)),
         "h": [record.sprite.shape[0] for record in records],
         "w": [record.sprite.shape[1] for record in records],
-        "segment_offsets": [[0, *(np.flatnonzero(record.ids == LF) + 1).tolist()] for record in records],
+        "segment_offsets": _lists(_starts(counts), pa.array(offsets)),
     }
     return _batch(columns, layout)
 
 
+def _segment_offsets(
+    ids: UInt8[np.ndarray, "N"], starts: Int64[np.ndarray, "R1"]
+) -> tuple[UInt16[np.ndarray, "_"], Int64[np.ndarray, "R"]]:
+    """Return where the segments of each record begin and end, counted from its first id; and how many places each has.
+
+    A segment begins where the last one ended, so a record has one place more than it has LFs.
+    """
+    ends = np.flatnonzero(ids == LF) + 1
+    marks = np.concatenate([starts[:-1], ends])
+    owner = np.concatenate([np.arange(len(starts) - 1), np.searchsorted(starts, ends, side="left") - 1])
+    order = np.lexsort((marks, owner))
+    counts = np.bincount(owner, minlength=len(starts) - 1)
+    return (marks - starts[owner])[order].astype(np.uint16), counts
+
+
 def windows_batch(records: Sequence[Record], k: int, layout: Layout) -> pa.RecordBatch:
-    """Return the rows of the `windows_k*` config; nested lists over one flat buffer, never Python lists."""
-    lengths = [len(record.ids) for record in records]
-    total = sum(lengths)
-    flat = np.concatenate([record_windows(grids(record.ids), k) for record in records])
-    cells = pa.ListArray.from_arrays(
-        pa.array(np.arange(0, total * k * k + 1, k, dtype=np.int32)), pa.array(flat.ravel())
-    )
-    sides = pa.ListArray.from_arrays(pa.array(np.arange(0, total * k + 1, k, dtype=np.int32)), cells)
-    windows = pa.ListArray.from_arrays(_offsets(lengths), sides)
+    """Return the rows of the `windows_k*` config; nested lists over one flat buffer, never Python lists.
+
+    ValueError for more cells than one batch can count.
+    """
+    starts = _starts([len(record.ids) for record in records])
+    flat = np.zeros((int(starts[-1]), k, k), dtype=np.uint8)
+    for record, start, end in zip(records, starts[:-1], starts[1:], strict=True):
+        flat[start:end] = record_windows(grids(record.ids), k)
+    cells = _lists(np.arange(0, flat.size + 1, k), pa.array(flat.ravel()))
+    windows = _lists(starts, _lists(np.arange(0, len(flat) * k + 1, k), cells))
     return _batch({"id": [record.id for record in records], "windows": windows}, layout)
 
 
@@ -99,15 +126,23 @@ def quarantine_batch(dropped: Sequence[Dropped]) -> pa.RecordBatch:
 
 def sprite_png(sprite: UInt8[np.ndarray, "h w"], palette: Palette) -> bytes:
     """Return a sprite as a PNG with the palette's colours."""
-    image = Image.fromarray(sprite)
-    image.putpalette(palette.rgb.tobytes())
-    body = io.BytesIO()
-    image.save(body, format="PNG", compress_level=6)
-    return body.getvalue()
+    return encode_png(sprite, palette)
 
 
-def _offsets(lengths: Sequence[int]) -> pa.Array:
-    return pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+def _joined(records: Sequence[Record]) -> tuple[UInt8[np.ndarray, "N"], Int64[np.ndarray, "R1"]]:
+    """Return the ids of all records in one array, and where each begins."""
+    ids = [record.ids for record in records]
+    return np.concatenate([np.zeros(0, dtype=np.uint8), *ids]), _starts([len(one) for one in ids])
+
+
+def _starts(lengths: Sequence[int] | Int64[np.ndarray, "R"]) -> Int64[np.ndarray, "R1"]:
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+
+
+def _lists(starts: Int64[np.ndarray, "R1"], values: pa.Array) -> pa.ListArray:
+    if int(starts[-1]) > _LARGEST_OFFSET:
+        raise ValueError(f"a batch of {int(starts[-1])} values is beyond {_LARGEST_OFFSET}: write fewer rows at once.")
+    return pa.ListArray.from_arrays(pa.array(starts.astype(np.int32)), values)
 
 
 def _batch(columns: dict[str, object], layout: Layout) -> pa.RecordBatch:

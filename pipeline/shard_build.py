@@ -1,76 +1,66 @@
 """One shard of a release, from entries to Parquet: what a worker process runs."""
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import UInt8
 
-from palettes.palette import load_palette
 from palettes.vocabulary import FIRST_COLOUR, SEPARATORS, Vocabulary
 from pipeline import rows
 from pipeline.crawl.pages import gathered, parse_description
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.readings import MissingDescription
 from pipeline.crawl.sources import Rights, Source, WikiSource
-from pipeline.pixelize import MAX_SIDE, PictureError, pixelize
-from pipeline.quantize import quantize
+from pipeline.entries import drop
+from pipeline.index import BuildIndex, Part
+from pipeline.recipe import TRANSFORM_VERSION, BuildConfig
 from pipeline.records import Description, Dropped, Entry, Record, Resource
+from pipeline.release import write_text
 from pipeline.rows import shard_digest
 from pipeline.schema import record_layouts, windows_config
-from pipeline.shards import ShardFile, ShardWriter, shard_name
-from pipeline.text import fit_caption
+from pipeline.shards import ShardFile, ShardWriter, file_sha256, shard_name
+from pipeline.text import NormalText, fit_caption
 from pipeline.tokenizer import encode_record
-from pipeline.windows import require_odd
 
 BATCH = 128  # records in memory at once
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildConfig:
-    """What shapes the rows of a release; all of it stands in the manifest."""
-
-    palette: str = "nes"  # a name in palettes/, or the path of a .gpl or .hex file
-    k: int = 3  # side of a context window, in tokens
-    max_side: int = MAX_SIDE  # px on the longer side of a sprite
-    text_share: float = 2 / 3  # of a record's tokens that its caption aims at
-    max_caption: int = 2000  # characters, whatever the picture's size
-
-    def __post_init__(self) -> None:
-        """Check what the types cannot say."""
-        require_odd(self.k)
-        if not 1 <= self.max_side <= 99:  # noqa: PLR2004 - the shape segment has two digits a side
-            raise ValueError(f"max_side is {self.max_side}: choose 1 to 99 px (the paper's is 25).")
-        if not 0 < self.text_share < 1:
-            raise ValueError(f"text_share is {self.text_share}: it is a share between 0 and 1, such as 0.667.")
-
-    def vocabulary(self) -> Vocabulary:
-        """Return the vocabulary that the palette gives; ValueError for a palette that is not known."""
-        return Vocabulary(palette=load_palette(self.palette))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardTask:
     """What a worker needs to build one shard: plain values only, so that it can travel to another process."""
 
-    split: str
-    index: int
-    count: int
-    entries: tuple[Entry, ...]
+    part: Part
+    place: int  # of the shard in its split
+    count: int  # shards of its split
+    index: Path  # the build's index
     raw: Path
     out: Path
     source: Source
     config: BuildConfig
+
+    def name(self, config: str) -> str:
+        """Return the path of the shard's file of one config."""
+        return shard_name(config, self.part.split, self.place, self.count)
+
+    @property
+    def report(self) -> Path:
+        """Return where the report of the finished shard is kept until the build is done."""
+        return self.index.parent / f"{self.part.split}-{self.place:05d}-of-{self.count:05d}.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardReport:
     """What a worker built."""
 
+    key: str  # of all that went in: input digest, transform version, config digest
     split: str
     files: dict[str, ShardFile]  # by config
     tokens: dict[str, int]
@@ -79,14 +69,24 @@ class ShardReport:
     digest: str  # over the record digests in id order
     rows: int
 
+    def to_json(self) -> str:
+        """Return the report as it is kept beside the draft."""
+        return json.dumps(asdict(self))
 
-def make_record(entry: Entry, page: Description, picture: bytes, config: BuildConfig, vocabulary: Vocabulary) -> Record:
-    """Return the finished record of an entry; PictureError or ValueError say why it cannot be one."""
-    sprite = quantize(pixelize(picture, config.max_side), vocabulary.palette)
-    budget = round(sprite.shape[0] * (sprite.shape[1] + 1) * config.text_share / (1 - config.text_share))
-    caption = fit_caption(page.paragraphs, budget, config.max_caption)
-    if not caption.text:
-        raise ValueError("no sentence of the description can be written with the vocabulary's characters")
+    @classmethod
+    def from_json(cls, text: str) -> "ShardReport":
+        """Read a kept report; ValueError, KeyError or TypeError when it is none."""
+        raw = json.loads(text)
+        files = {name: ShardFile(**file) for name, file in raw.pop("files").items()}
+        dropped = tuple(Dropped(**one) for one in raw.pop("dropped"))
+        return cls(**{**raw, "files": files, "dropped": dropped, "licences": tuple(raw["licences"])})
+
+
+def make_record(
+    entry: Entry, page: Description, sprite: UInt8[np.ndarray, "h w"], config: BuildConfig, vocabulary: Vocabulary
+) -> Record:
+    """Return the finished record of an entry; ValueError says why it cannot be one."""
+    caption = caption_of(page, sprite, config)
     listing, miniature, description = entry.listing, entry.miniature, entry.descriptions[0]
     return Record(
         id=listing.key,
@@ -109,6 +109,19 @@ def make_record(entry: Entry, page: Description, picture: bytes, config: BuildCo
     )
 
 
+def caption_of(page: Description, sprite: UInt8[np.ndarray, "h w"], config: BuildConfig) -> NormalText:
+    """Return what a page says within the budget that a sprite gives; ValueError when that is too little."""
+    budget = round(sprite.shape[0] * (sprite.shape[1] + 1) * config.text_share / (1 - config.text_share))
+    caption = fit_caption(page.paragraphs, budget, config.max_caption)
+    if not caption.text:
+        raise ValueError(
+            f"the first sentence has no character of the vocabulary, or more than {config.max_caption} characters"
+        )
+    if len(caption.text) < config.min_caption:
+        raise ValueError(f"the text has {len(caption.text)} characters, fewer than {config.min_caption}")
+    return caption
+
+
 def _joined(stated: Iterable[str]) -> str:
     """Return what several pages state, each once."""
     return "; ".join(dict.fromkeys(stated))
@@ -119,32 +132,67 @@ def _both(text: str, picture: str) -> str:
 
 
 def build_shard(task: ShardTask) -> ShardReport:
-    """Build one shard of every config; memory holds one batch of records."""
+    """Build one shard of every config, unless it stands there from a build that was killed.
+
+    Memory holds one batch of records.
+    """
+    with BuildIndex(task.index, readonly=True) as index:
+        key = shard_key(task, index)
+        if (kept := _kept(task, key)) is not None:
+            return kept
+        report = _build(task, index, key)
+    write_text(task.report, report.to_json())
+    return report
+
+
+def shard_key(task: ShardTask, index: BuildIndex) -> str:
+    """Return the digest of all that shapes a shard's bytes: input, rules, transform, config, and who writes Parquet."""
+    rules = {"source": asdict(task.source), "config": asdict(task.config), "arrow": pa.__version__}
+    palette = task.config.vocabulary().palette.digest
+    head = json.dumps([TRANSFORM_VERSION, palette, task.place, task.count, rules], sort_keys=True)
+    digest = hashlib.sha256(head.encode())
+    for body in index.bodies(task.part):
+        digest.update(body.encode() + b"\x1e")
+    return digest.hexdigest()
+
+
+def _kept(task: ShardTask, key: str) -> ShardReport | None:
+    """Return the report of a shard that stands whole in the draft; None when it is another's, or damaged."""
+    try:
+        report = ShardReport.from_json(task.report.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # there is none, or it was torn: the shard is built
+    paths = {name: task.out / file.file for name, file in report.files.items()}
+    whole = all(path.is_file() and file_sha256(path) == report.files[name].sha256 for name, path in paths.items())
+    return report if report.key == key and whole else None
+
+
+def _build(task: ShardTask, index: BuildIndex, key: str) -> ShardReport:
     vocabulary = task.config.vocabulary()
-    layouts = record_layouts(task.config.k)
+    layouts = record_layouts(task.config.windows)
     dropped: list[Dropped] = []
     tokens: Counter[str] = Counter({"text": 0, "pixel": 0, "separator": 0})
     licences: set[str] = set()
     digests: list[str] = []
     with ExitStack() as stack:
         writers = {
-            name: stack.enter_context(
-                ShardWriter(task.out, shard_name(name, task.split, task.index, task.count), layout)
-            )
+            name: stack.enter_context(ShardWriter(task.out, task.name(name), layout))
             for name, layout in layouts.items()
         }
-        for records in _batches(_records(task, vocabulary, dropped)):
+        for records in _batches(_records(task, index, vocabulary, dropped)):
             batch = rows.records_batch(records, vocabulary.palette, layouts["records"])
             writers["records"].write(batch)
             writers["tokens"].write(rows.tokens_batch(records, layouts["tokens"]))
-            name = windows_config(task.config.k)
-            writers[name].write(rows.windows_batch(records, task.config.k, layouts[name]))
+            for k in task.config.windows:
+                name = windows_config(k)
+                writers[name].write(rows.windows_batch(records, k, layouts[name]))
             tokens.update(count_tokens(np.concatenate([record.ids for record in records])))
             licences.update(record.licence for record in records)
             digests += batch.column("digest").to_pylist()
         files = {name: writer.close() for name, writer in writers.items()}
     return ShardReport(
-        split=task.split,
+        key=key,
+        split=task.part.split,
         files=files,
         tokens=dict(tokens),
         licences=tuple(sorted(licences)),
@@ -154,6 +202,16 @@ def build_shard(task: ShardTask) -> ShardReport:
     )
 
 
+def said(entry: Entry, index: BuildIndex, store: RawStore, source: Source, config: BuildConfig) -> str:
+    """Return the caption that an entry will have; empty when it will have none."""
+    page, _ = described(entry, store, source)
+    try:
+        sprite = index.sprite(entry.miniature.sha256)
+        return caption_of(page, sprite, config).text if isinstance(page, Description) else ""
+    except ValueError:
+        return ""
+
+
 def count_tokens(ids: UInt8[np.ndarray, "L"]) -> dict[str, int]:
     """Return how many ids are text, pixels and separators; a text's own LF counts as a separator."""
     pixel = int((ids >= FIRST_COLOUR).sum())
@@ -161,29 +219,18 @@ def count_tokens(ids: UInt8[np.ndarray, "L"]) -> dict[str, int]:
     return {"text": len(ids) - pixel - separator, "pixel": pixel, "separator": separator}
 
 
-def _records(task: ShardTask, vocabulary: Vocabulary, dropped: list[Dropped]) -> Iterator[Record]:
+def _records(task: ShardTask, index: BuildIndex, vocabulary: Vocabulary, dropped: list[Dropped]) -> Iterator[Record]:
     """Yield the records of a shard in id order; what cannot be one goes to `dropped` with stage and reason."""
     store = RawStore(task.raw)
-    seen: dict[tuple[bytes, tuple[int, ...], str], str] = {}
-    for joined in task.entries:
-        page, entry = _described(_restated(joined, task.source), store, task.source)
+    for joined, sprite in index.entries(task.part):
+        page, entry = described(joined, store, task.source)
         if not isinstance(page, Description):
-            dropped.append(_drop(entry, "description", page.reason, entry.descriptions[0]))
+            dropped.append(drop(entry.listing, "description", page.reason, entry.descriptions[0].url))
             continue
-        picture = store.get(entry.miniature.sha256)  # an altered blob stops the build: it is no fault of the record
         try:
-            record = make_record(entry, page, picture, task.config, vocabulary)
-        except PictureError as error:
-            dropped.append(_drop(entry, "pixelize", str(error), entry.miniature))
-            continue
+            yield make_record(entry, page, sprite, task.config, vocabulary)
         except ValueError as error:
-            dropped.append(_drop(entry, "text", str(error), entry.descriptions[0]))
-            continue
-        same = (record.sprite.tobytes(), record.sprite.shape, record.caption)
-        if (twin := seen.setdefault(same, record.id)) != record.id:
-            dropped.append(_drop(entry, "duplicate", f"same picture and same text as {twin}", entry.miniature))
-            continue
-        yield record
+            dropped.append(drop(entry.listing, "text", str(error), entry.descriptions[0].url))
 
 
 def _restated(entry: Entry, source: Source) -> Entry:
@@ -194,23 +241,26 @@ def _restated(entry: Entry, source: Source) -> Entry:
 
     def stated(resource: Resource, rights: Rights) -> Resource:
         licence, attribution = source.filled(rights, resource)
+        if (resource.licence, resource.attribution) == (licence, attribution):
+            return resource
         return replace(resource, licence=licence, attribution=attribution)
 
     pages = tuple(stated(page, text) for page in entry.descriptions)
-    return replace(entry, descriptions=pages, miniature=stated(entry.miniature, source.pictures))
+    return Entry(listing=entry.listing, descriptions=pages, miniature=stated(entry.miniature, source.pictures))
 
 
-def _described(entry: Entry, store: RawStore, source: Source) -> tuple[Description | MissingDescription, Entry]:
-    """Return what all pages of an entry say together, and the entry with those pages that said something."""
+def described(joined: Entry, store: RawStore, source: Source) -> tuple[Description | MissingDescription, Entry]:
+    """Return what all pages of an entry say together, and the entry with those pages that said something.
+
+    The entry comes back under the rights that its source states today.
+    """
+    entry = _restated(joined, source)
     language = entry.listing.language
     read = [parse_description(store.get(page.sha256), page.title, language, source) for page in entry.descriptions]
-    pages = zip(entry.descriptions, read, strict=True)
-    spoke = tuple(page for page, said in pages if isinstance(said, Description))
-    return gathered(read), replace(entry, descriptions=spoke or entry.descriptions)
-
-
-def _drop(entry: Entry, stage: str, reason: str, resource: Resource) -> Dropped:
-    return Dropped(id=entry.listing.key, name=entry.listing.name, stage=stage, reason=reason, source_url=resource.url)
+    spoke = tuple(page for page, said in zip(entry.descriptions, read, strict=True) if isinstance(said, Description))
+    if not spoke or len(spoke) == len(read):
+        return gathered(read), entry
+    return gathered(read), replace(entry, descriptions=spoke)
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.schema import Layout
-
-COMPRESSION_LEVEL = 9  # zstd: the windows are mostly zeros, which it packs in one pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +51,13 @@ class ShardWriter:
         self._writer = pq.ParquetWriter(
             self._path,
             layout.schema,
-            compression="zstd",
-            compression_level=COMPRESSION_LEVEL,
-            use_dictionary=[leaf for leaf in leaves if leaf not in split and not leaf.endswith(("bytes", "caption"))],
+            compression=layout.codec,
+            compression_level=layout.level,
+            use_dictionary=list(layout.dictionary) or False,
             column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT") or None,
             write_statistics=[leaf for leaf in leaves if leaf not in split],  # nobody filters by an id's least and most
             write_page_index=True,
-            use_content_defined_chunking=True,
+            use_content_defined_chunking=True,  # an edited row moves its own pages only: the Hub stores the rest once
             store_schema=True,
         )
 
@@ -72,7 +71,7 @@ class ShardWriter:
 
     def _flush(self, rows: int) -> None:
         table = pa.Table.from_batches(self._pending, schema=self._layout.schema)
-        group = table.slice(0, rows).combine_chunks()
+        group = require_whole(table.slice(0, rows).combine_chunks())
         self._content.update(content_digest(group))
         self._writer.write_table(group, row_group_size=rows)
         rest = table.slice(rows)
@@ -102,6 +101,16 @@ class ShardWriter:
         """Close the file handle after a failure; the unfinished folder is thrown away by the builder."""
         if kind is not None:
             self._writer.close()
+
+
+def require_whole(group: pa.Table) -> pa.Table:
+    """Return a row group each of whose columns is one array; ValueError where 32-bit offsets do not reach that far."""
+    for name, column in zip(group.column_names, group.columns, strict=True):
+        if column.num_chunks > 1:
+            raise ValueError(
+                f"a row group of {group.num_rows} rows is too large for one array of {name!r}: lower its layout's rows."
+            )
+    return group
 
 
 def content_digest(group: pa.Table) -> bytes:
@@ -137,9 +146,18 @@ def _leaf_bytes(column: pa.Array) -> Iterator[bytes]:
     elif pa.types.is_string(column.type) or pa.types.is_binary(column.type):
         values = column.cast(pa.binary())
         yield from _leaf_bytes(pc.binary_length(values))
-        yield b"".join(values.drop_null().to_pylist())
+        yield _joined(values)
     else:
         yield column.fill_null(0).to_numpy(zero_copy_only=False).tobytes()
+
+
+def _joined(values: pa.Array) -> bytes:
+    """Return the values of a binary column one behind the other; as they lie in memory where none is null."""
+    if values.null_count or not len(values):
+        return b"".join(values.drop_null().to_pylist())
+    _, offsets, data = values.buffers()
+    at = np.frombuffer(offsets, dtype=np.int32)[values.offset : values.offset + len(values) + 1]
+    return b"" if data is None else data.slice(int(at[0]), int(at[-1] - at[0])).to_pybytes()
 
 
 def file_sha256(path: Path) -> str:

@@ -11,11 +11,16 @@ from typing import Literal
 import numpy as np
 from jaxtyping import UInt8
 
-from palettes.vocabulary import FIRST_COLOUR, LF, TAB, Vocabulary
+from palettes.vocabulary import BYTES, FIRST_COLOUR, LF, NO_TOKEN, NUL, TAB, Vocabulary
 
 Order = Literal["image_first", "text_first"]
 ORDERS: tuple[Order, ...] = ("image_first", "text_first")
 Segment = str | UInt8[np.ndarray, "_ _"]
+
+# Texts and separators go through `bytes`: its methods look at a thousand ids in well under a microsecond.
+_LF, _TAB, _NUL = bytes([LF]), bytes([TAB]), bytes([NUL])
+_NEVER_IN_TEXT = (bytes([NO_TOKEN]), _NUL, _TAB, _LF)
+_ID_TO_BYTE = bytes.maketrans(bytes(range(FIRST_COLOUR)), BYTES)
 
 
 class Part(IntEnum):
@@ -29,7 +34,11 @@ class Part(IntEnum):
 
 def encode(segments: Sequence[Segment], vocabulary: Vocabulary) -> UInt8[np.ndarray, "L"]:
     """Return the ids of texts and pictures (palette indices, h×w) in the order given."""
-    return np.concatenate([_grid(segment, vocabulary).ravel() for segment in segments])
+    parts = [
+        _text_ids(one, vocabulary) if isinstance(one, str) else _image_ids(one, len(vocabulary.palette))
+        for one in segments
+    ]
+    return np.frombuffer(bytearray().join(parts), dtype=np.uint8)
 
 
 def encode_record(
@@ -50,22 +59,30 @@ def shape_text(h: int, w: int) -> str:
 
 
 def grids(ids: UInt8[np.ndarray, "L"]) -> list[UInt8[np.ndarray, "_ _"]]:
-    """Return each segment as a grid of ids with its separator column; ValueError when rows are not of one width."""
-    ends = np.flatnonzero(ids == LF) + 1
-    if not len(ends) or ends[-1] != len(ids):
+    """Return each segment as a grid of ids with its separator column; ValueError when rows are not of one width.
+
+    The grids are views of `ids`.
+    """
+    *segments, rest = ids.tobytes().split(_LF)
+    if rest or not segments:
         raise ValueError(f"the {len(ids)} ids do not end with LF: the record is cut off.")
-    found = []
-    for segment in np.split(ids, ends[:-1]):
-        width = int(np.argmax((segment == TAB) | (segment == LF))) + 1
-        if len(segment) % width or not _ruled(segment.reshape(-1, width)):
-            raise ValueError(f"a segment of {len(segment)} ids has rows of different widths (the first: {width}).")
-        found.append(segment.reshape(-1, width))
+    found, start = [], 0
+    for segment in segments:
+        end = start + len(segment) + 1
+        width = segment.find(_TAB) + 1 or len(segment) + 1
+        if not _ruled(segment, width):
+            raise ValueError(f"a segment of {end - start} ids has rows of different widths (the first: {width}).")
+        found.append(ids[start:end].reshape(-1, width))
+        start = end
     return found
 
 
-def _ruled(grid: UInt8[np.ndarray, "h w"]) -> bool:
-    """Tell whether separators stand in the last column and only there."""
-    return not (grid[:, :-1] <= LF).any() and bool((grid[:-1, -1] == TAB).all())
+def _ruled(segment: bytes, width: int) -> bool:
+    """Tell whether, of a segment without its LF, separators stand at the end of each row and only there."""
+    rows, left = divmod(len(segment) + 1, width)
+    if left or _NUL in segment:
+        return False
+    return rows == 1 or (segment.count(_TAB) == rows - 1 and segment[width - 1 :: width] == _TAB * (rows - 1))
 
 
 def decode(ids: UInt8[np.ndarray, "L"], vocabulary: Vocabulary) -> list[Segment]:
@@ -76,7 +93,7 @@ def decode(ids: UInt8[np.ndarray, "L"], vocabulary: Vocabulary) -> list[Segment]
         if cells.size and int(cells.min()) >= FIRST_COLOUR:
             segments.append(cells - np.uint8(FIRST_COLOUR))
         elif len(grid) == 1:
-            segments.append(vocabulary.decode_text(cells[0]))
+            segments.append(_text(cells[0], vocabulary))
         else:
             raise ValueError(f"a segment of {grid.shape[0]} rows holds bytes: only an image has more than one row.")
     return segments
@@ -121,13 +138,27 @@ def reorder(ids: UInt8[np.ndarray, "L"], order: Order) -> UInt8[np.ndarray, "L"]
     return np.concatenate([third, first, second] if is_image_first else [second, third, first])
 
 
-def _grid(segment: Segment, vocabulary: Vocabulary) -> UInt8[np.ndarray, "h w"]:
-    if isinstance(segment, str):
-        cells = vocabulary.encode_text(segment)[None, :]
-    else:
-        if segment.size == 0 or int(segment.max()) >= len(vocabulary.palette):
-            raise ValueError(f"a sprite of shape {segment.shape} is empty or uses colours outside the palette.")
-        cells = segment + np.uint8(FIRST_COLOUR)
-    separators = np.full((len(cells), 1), TAB, dtype=np.uint8)
-    separators[-1] = LF
-    return np.concatenate([cells, separators], axis=1)
+def _text_ids(text: str, vocabulary: Vocabulary) -> bytes:
+    """Return the ids of a text and its LF; the vocabulary says why when a character has none."""
+    ids = text.encode().translate(vocabulary.byte_to_id.tobytes())
+    if any(never in ids for never in _NEVER_IN_TEXT):
+        return vocabulary.encode_text(text).tobytes()  # raises, and names the character
+    return ids + _LF
+
+
+def _image_ids(sprite: UInt8[np.ndarray, "h w"], colours: int) -> bytes:
+    """Return the ids of a picture, a separator after each row."""
+    h, w = sprite.shape
+    if not sprite.size or int(sprite.max()) >= colours:
+        raise ValueError(f"a sprite of shape {sprite.shape} is empty or uses colours outside the palette.")
+    grid = np.full((h, w + 1), TAB, dtype=np.uint8)
+    np.add(sprite, np.uint8(FIRST_COLOUR), out=grid[:, :-1])
+    grid[-1, -1] = LF
+    return grid.tobytes()
+
+
+def _text(ids: UInt8[np.ndarray, "n"], vocabulary: Vocabulary) -> str:
+    """Return the text of ids that are bytes'; the vocabulary says why when one is not."""
+    if ids.size and int(ids.max()) >= FIRST_COLOUR:
+        return vocabulary.decode_text(ids)  # raises, and names the id
+    return ids.tobytes().translate(_ID_TO_BYTE).decode("utf-8", errors="replace")

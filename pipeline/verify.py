@@ -1,83 +1,183 @@
-"""Recompute every digest of a release from its bytes; what differs is named."""
+"""Recompute all that a release says of itself from its bytes; what differs is named."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.checks import row_faults
+from pipeline.documents import document, files_of, is_plain
 from pipeline.records import SPLITS
-from pipeline.release import Release
-from pipeline.rows import DIGESTED, meaning_of_ids, record_digest, release_digest, shard_digest
-from pipeline.schema import record_layouts
+from pipeline.recount import Recount, recount
+from pipeline.release import MANIFEST, UNRELEASED, Manifest, Release
+from pipeline.rows import meaning_of_ids, release_digest
+from pipeline.schema import QUARANTINE_SPLIT, record_layouts
 from pipeline.shards import ShardFile, file_content_digest, file_sha256
-from pipeline.tokenizer import decode_record
+
+Progress = Callable[[int, int], None]  # steps done, steps in all: a file, or the rows of a shard
+SHOWN = 5  # ids named of one kind
 
 
-def verify(release: Release) -> tuple[str, ...]:
-    """Return what is wrong with a release's bytes, in words; an empty tuple when every digest holds."""
-    return tuple(_faults(release))
+def verify(release: Release, progress: Progress = lambda _done, _all: None) -> tuple[str, ...]:
+    """Return what is wrong with a release, in words; an empty tuple when all of it holds.
 
-
-def _faults(release: Release) -> Iterator[str]:
-    manifest = release.manifest
-    named = {shard.file for splits in manifest.configs.values() for shards in splits.values() for shard in shards}
-    present = {path.relative_to(release.folder).as_posix() for path in release.folder.rglob("*.parquet")}
-    yield from (f"{file} is in the manifest, but not in the folder" for file in sorted(named - present))
-    yield from (f"{file} is in the folder, but not in the manifest" for file in sorted(present - named))
-    whole = True
-    for splits in manifest.configs.values():
-        for shard in (shard for shards in splits.values() for shard in shards if shard.file in present):
-            faults = list(_shard_faults(release, shard))
-            whole = whole and not faults
-            yield from faults
-    if named - present or not whole:
-        return  # the digests below would only repeat it
+    First every file: nothing is missing, unknown or altered. Then every row: all configs say the same, and the
+    digests, counts and shares of the manifest follow from it. Memory holds a few row groups.
+    """
+    steps = _Steps(_shard_count(release) + len(release.manifest.documents) + 1, progress)
+    faults = [*_file_faults(release, steps), *_layout_faults(release.manifest)]
+    if faults:
+        return tuple(faults)  # what follows from the rows would only repeat it
     try:
         vocabulary = release.vocabulary
     except ValueError as error:
-        yield str(error)
-        return
-    if vocabulary.digest != manifest.vocabulary["digest"]:
-        yield "the vocabulary's digest differs from the manifest's"
-    yield from _manifest_faults(release)
-    if content_of(release) != manifest.digest:
-        yield "the release's digest differs from the manifest's"
-    yield from (f"{name}: {', '.join(ids)}" for name, ids in row_faults(release).items() if ids)
+        return (str(error),)
+    said = release.manifest.vocabulary
+    if (len(vocabulary), vocabulary.digest) != (said["size"], said["digest"]):
+        return ("the vocabulary's digest or size differs from the manifest's",)
+    wrong = row_faults(release)
+    steps.one()
+    faults = [f"{name}: {', '.join(ids)}" for name, ids in wrong.items() if ids]
+    if any(wrong.get(name) for name in ("schema", "order", "vocabulary", "decode")):
+        return tuple(faults)  # such rows cannot be counted
+    return (*faults, *_manifest_faults(release, recount(release, steps.one)))
 
 
-def _manifest_faults(release: Release) -> Iterator[str]:
-    """Compare what the manifest counts with what is there."""
+class _Steps:
+    """Counts steps out loud."""
+
+    def __init__(self, total: int, tell: Progress) -> None:
+        self._done, self._total, self._tell = 0, total, tell
+        tell(0, total)
+
+    def one(self) -> None:
+        self._done += 1
+        self._tell(self._done, self._total)
+
+
+def _shards(manifest: Manifest) -> dict[str, ShardFile]:
+    """Return all shards by file."""
+    configs = manifest.configs.values()
+    return {shard.file: shard for splits in configs for shards in splits.values() for shard in shards}
+
+
+def _shard_count(release: Release) -> int:
+    """Count the files that are read, and the shards whose rows are counted."""
+    splits = release.manifest.configs.get("records", {}).values()
+    return len(_shards(release.manifest)) + sum(map(len, splits))
+
+
+def _file_faults(release: Release, steps: _Steps) -> Iterator[str]:
+    """Compare the folder with the files that the manifest names."""
     manifest = release.manifest
-    lacking = {*record_layouts(manifest.k), "quarantine"} - set(manifest.configs)
-    yield from (f"the config {name} is missing" for name in sorted(lacking))
-    for config, splits in manifest.configs.items():
-        for split, shards in splits.items():
-            rows = sum(shard.rows for shard in shards)
-            if config != "quarantine" and rows != manifest.counts[split]:
-                yield f"{config}/{split} has {rows} rows, but the manifest counts {manifest.counts[split]}"
-    licences = {
-        licence for split in SPLITS for licence in release.table("records", split, ["licence"])["licence"].to_pylist()
-    }
-    if licences != set(manifest.licences):
-        yield f"the records' licences are {sorted(licences)}, but the manifest says {sorted(manifest.licences)}"
+    shards, documents = _shards(manifest), {item.file: item for item in manifest.documents}
+    present = dict(files_of(release.folder))
+    for name in sorted({*shards, *documents} - present.keys()):
+        yield f"{name} is in the manifest, but not in the folder"
+    for name, path in present.items():
+        if not is_plain(path):
+            yield f"{_shown(name)} is no plain file: a release holds nothing else"
+        elif name in shards:
+            yield from _shard_faults(path, shards[name])
+            steps.one()
+        elif name in documents:
+            if document(path, name) != documents[name]:
+                yield f"{name} has other bytes than the manifest says: fetch or build the release again"
+            steps.one()
+        elif not _may_stand(name, manifest):
+            yield f"{_shown(name)} is in the folder, but not in the manifest"
 
 
-def _shard_faults(release: Release, shard: ShardFile) -> Iterator[str]:
-    path = release.folder / shard.file
+def _shown(name: str) -> str:
+    """Return a file's name so that it can be printed: whoever put the file there chose it."""
+    return name if name.isprintable() else repr(name)
+
+
+def _may_stand(name: str, manifest: Manifest) -> bool:
+    """Say whether a file belongs to a release whose manifest does not name it.
+
+    A build names its shards only, its palette by the palette's own digest; so did versions before documents were named.
+    """
+    if name == MANIFEST:
+        return True
+    if manifest.documents:
+        return False
+    if manifest.version == UNRELEASED:
+        return name == f"palettes/{manifest.palette['name']}.gpl"
+    return not name.endswith(".parquet")
+
+
+def _shard_faults(path: Path, shard: ShardFile) -> Iterator[str]:
     if path.stat().st_size != shard.bytes or file_sha256(path) != shard.sha256:
         yield f"{shard.file} has other bytes than the manifest says: fetch or build the release again"
-    elif file_content_digest(path) != shard.content_digest:
+        return
+    try:
+        rows, digest = pq.read_metadata(path).num_rows, file_content_digest(path)
+    except (pa.ArrowException, OSError) as error:
+        yield f"{shard.file} cannot be read as Parquet: {error}"
+        return
+    if digest != shard.content_digest or rows != shard.rows:
         yield f"{shard.file} has other rows than the manifest says"
 
 
-def content_of(release: Release) -> str:
-    """Return the release's digest, recomputed from the sprites, captions and provenance in its rows."""
-    manifest = release.manifest
-    digests = []
+def _layout_faults(manifest: Manifest) -> Iterator[str]:
+    """Compare the configs with one another and with the counts: what must hold before rows are read side by side."""
+    configs = manifest.configs
+    layouts = record_layouts(manifest.windows)
+    wanted = [(name, split) for name in layouts for split in SPLITS] + [("quarantine", QUARANTINE_SPLIT)]
+    lacking = [f"{name}/{split}" for name, split in wanted if split not in configs.get(name, {})]
+    yield from (f"{name} is missing from the manifest" for name in lacking)
+    unknown = sorted(set(configs) - {name for name, _ in wanted})
+    yield from (f"the config {name} is none that this version of PixelBytes knows" for name in unknown)
+    if lacking:
+        return
     for split in SPLITS:
-        for records, tokens in zip(release.shards("records", split), release.shards("tokens", split), strict=True):
-            said = release.read(records, [*DIGESTED]).to_pylist()
-            drawn = release.read(tokens, ["tokens"]).column("tokens").combine_chunks()
-            sprites = [decode_record(drawn[i].values.to_numpy(), release.vocabulary)[0] for i in range(len(drawn))]
-            digests.append((split, shard_digest(map(record_digest, said, sprites))))
+        cut = [tuple(shard.rows for shard in configs[name][split]) for name in layouts]
+        for name, rows in zip(layouts, cut, strict=True):
+            if sum(rows) != manifest.counts[split]:
+                yield f"{name}/{split} has {sum(rows)} rows, but the manifest counts {manifest.counts[split]}"
+            elif rows != cut[0]:
+                yield f"{name}/{split} is cut into shards of {rows} rows, but records/{split} into {cut[0]}"
+
+
+def _manifest_faults(release: Release, found: Recount) -> Iterator[str]:
+    """Compare what the manifest says with what its rows say."""
+    manifest = release.manifest
     transform = manifest.transform
-    meaning = meaning_of_ids(transform["version"], manifest.k, transform["parameters"]["max_side"], release.vocabulary)
-    return release_digest(digests, meaning)
+    meaning = meaning_of_ids(transform["version"], manifest.k, manifest.max_side, release.vocabulary)
+    if release_digest(found.shards, meaning) != manifest.digest:
+        yield "the release's digest differs from the manifest's"
+    text, pixel = found.tokens["text"], found.tokens["pixel"]
+    stages = Counter(
+        stage
+        for shard in release.shards("quarantine", QUARANTINE_SPLIT)
+        for stage in release.read(shard, ["stage"]).column("stage").to_pylist()
+    )
+    compared: tuple[tuple[str, object, object], ...] = (
+        ("tokens", dict(found.tokens), manifest.tokens),
+        ("text_ratio", round(text / max(1, text + pixel), 4), manifest.text_ratio),
+        ("licences", sorted(found.licences), sorted(manifest.licences)),
+        ("quarantine", dict(stages), manifest.quarantine),
+        ("records built", sum(manifest.counts.values()), manifest.yields["built"]),
+    )
+    for what, there, said in compared:
+        if there != said:
+            yield f"{what}: the rows say {there}, but the manifest says {said}"
+    if large := found.large:
+        more = f" and {len(large) - SHOWN} more" if len(large) > SHOWN else ""
+        yield f"the sprite is larger than {manifest.max_side} px: {', '.join(large[:SHOWN])}{more}"
+    yield from _split_faults(found, manifest)
+    missing = {*manifest.diff.added, *manifest.diff.changed} - found.ids
+    if missing or found.ids & set(manifest.diff.removed):
+        yield "the manifest's diff adds records that are not here, or removes some that are"
+
+
+def _split_faults(found: Recount, manifest: Manifest) -> Iterator[str]:
+    """Compare each family's split with its hash; only families that look alike may have followed another."""
+    if len(found.moved) > manifest.twins.get("families", 0):
+        yield (
+            f"{len(found.moved)} families are not in the split that their hash gives, such as {min(found.moved)}, but "
+            f"the manifest knows of {manifest.twins.get('families', 0)} that were held together with look-alikes"
+        )

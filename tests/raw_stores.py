@@ -64,37 +64,44 @@ def make_store(root: Path, beasts: list[Creature]) -> RawStore:
     """Write a raw store with one finished crawl of these creatures."""
     store = RawStore(root)
     crawl = store.open_crawl()
-    listed = [_row(beast) for beast in beasts]
+    listed = [row_of(beast) for beast in beasts]
     head = "<tr><th>Number</th><th>Miniature</th><th>Name</th><th>Family</th></tr>"
     page = (
         f"<html><body><table class='tableaustandard sortable entetefixe'>{head}{''.join(listed)}</table></body></html>"
     )
     crawl.append(_resource(store, f"{BASE}/List_of_creatures", "list", page.encode()))
     for beast in beasts:
-        body = beast.page if beast.page is not None else _page(beast).encode()
+        body = beast.page if beast.page is not None else page_of(beast).encode()
         crawl.append(_resource(store, f"{BASE}/wiki/{beast.name}", "description", body))
         crawl.append(_resource(store, f"{BASE}/images/{beast.name}.png", "miniature", beast.picture))
     crawl.finish()
     return store
 
 
-def _row(beast: Creature) -> str:
+def row_of(beast: Creature) -> str:
+    """Return the row of the list that names a creature."""
     picture = f'<span class="miniature"><a><img alt="{beast.number:04d}" src="/images/{beast.name}.png"></a></span>'
     link = f'<a href="/wiki/{beast.name}" title="{beast.name}">{beast.name}</a>'
     name = f"<td id='{beast.name}'>{link}</td>"
     return f"<tr><td>{beast.number:04d}</td><td>{picture}</td>{name}<td>{beast.family}</td></tr>"
 
 
-def _page(beast: Creature) -> str:
+def page_of(beast: Creature) -> str:
+    """Return the page that describes a creature."""
     return f"<html><body><h2><span id='Biology'>Biology</span></h2><p>{html.escape(beast.text)}</p></body></html>"
 
 
 def _resource(store: RawStore, url: str, kind: str, body: bytes) -> Resource:
+    return wiki_resource(url, kind, store.put(body))
+
+
+def wiki_resource(url: str, kind: str, sha256: str) -> Resource:
+    """Return the line of a body that the sample wiki answered."""
     return Resource(
         url=url,
         kind=kind,  # type: ignore[arg-type]
         revision="1",
-        sha256=store.put(body),
+        sha256=sha256,
         status=200,
         time="2026-01-01T00:00:00+00:00",
         licence="CC0-1.0",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.sources import PageText, WikiSource
+from pipeline.recipe import BuildConfig
 from pipeline.records import Resource
 from tests.raw_stores import BASE, png, sample_source
 
@@ -42,6 +43,7 @@ class Page:
 def bilingual(**changes: object) -> WikiSource:
     """Return the sample's source with two texts, and assertions loosened for small stores."""
     source = sample_source(texts=(ENGLISH, FRENCH))
+    source = replace(source, build=BuildConfig(min_caption=1))  # the texts here are words
     source = replace(source, list=replace(source.list, group=()))  # the lists here have no column of families
     return replace(source, **changes)  # type: ignore[arg-type]
 

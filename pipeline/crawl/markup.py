@@ -3,25 +3,35 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
 from lxml import etree
 
-from pipeline.crawl.walls import is_challenge
+from pipeline.crawl.names import clean
+from pipeline.crawl.walls import LOOKED_AT, is_challenge
 
 MAX_SPAN = 200  # rows or columns one cell may cover: more is a mistake, or an attack on memory
 MAX_COLUMNS = 200
 _BINARY = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"%PDF", b"PK\x03\x04", b"\x1f\x8b", b"RIFF")
-_PARSER = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
+#: Ids are looked for in headings alone, so the parser needs no table of them: a third of its time.
+_PARSER = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, collect_ids=False)
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _CONTAINERS = frozenset({"div", "section", "blockquote", "center", "article", "main"})
 _BOXES = frozenset({"thumb", "toc", "noprint", "navbox", "hatnote"})  # containers that are no part of the text
+_SPANS = frozenset({"rowspan", "colspan"})
+_CELLS = frozenset({"td", "th"})
 _PARTS = frozenset({"thead", "tbody", "tfoot"})
 _END = b"<!-- \nNewPP limit report"  # MediaWiki ends an article with it; what follows is menus, half of a page
+_NEXT = {b"%d" % rank: re.compile(rb"<h[1-%d](?:\s[^<>]*)?>" % rank) for rank in range(1, 7)}
 _SILENT = frozenset({"script", "style", "figure", "table", "rt", "rp", "noscript", "template"})
 _APART = frozenset({"br", "p", "div", "li", "dd", "dt", "ul", "ol", "dl", "blockquote", "center", *_HEADINGS})
 _SILENT_CLASS = re.compile(r"(?:^|\s)(?:reference|mw-editsection|thumb|noprint|mw-cite-backlink)(?:\s|$)")
+#: Parts of all words in tags and scripts that walls.py looks for; they begin with one letter, to be missed quickly.
+_WALL_WORDS = re.compile(rb"c(?:hallenge-|f-challenge|f-browser-verification|f_chl_opt|aptcha|apsula_resource)")
+_SIGNED = 4096  # bytes in which a wiki names its software, if it does
+_WALL_TITLES = (b"moment", b"attention", b"wait", b"restrict", b"ddos", b"sucuri", b"bot", b"human")
 _MARK = re.compile(
     r"\s?\[\s*(?:\d+|[a-z]|(?:note|nb|n)\s?\d+|citation needed|citation nécessaire|réf\. nécessaire|source\?)\s*\]",
     re.IGNORECASE,
@@ -40,6 +50,14 @@ def markup(body: bytes, limit: int) -> etree._Element:
 
     `limit` is the largest size in bytes that is read.
     """
+    return parsed(html_of(body, limit))
+
+
+def html_of(body: bytes, limit: int) -> bytes:
+    """Return the part of a body that is an article's HTML, unread; raise ValueError when it is no HTML at all.
+
+    The body may be a page or an API's answer; `limit` is the largest size in bytes that is read.
+    """
     if len(body) > limit:
         raise ValueError(f"the body has {len(body)} bytes, more than the limit of {limit}")
     if not body.strip():
@@ -48,15 +66,37 @@ def markup(body: bytes, limit: int) -> etree._Element:
         raise ValueError(f"the body is binary (it begins with {body[:8]!r}), not HTML")
     if body.lstrip()[:1] == b"{":
         body = _html_of_api(body)
-    elif is_challenge(body):
+    elif _may_be_challenge(body) and is_challenge(body):
         raise ValueError("the body is a wall against robots, not the page")
     if b"<" not in body:
         raise ValueError(f"the body is not HTML: it begins with {body[:40]!r}")
     end = body.find(_END)
-    root = etree.fromstring(body[max(body.find(b"<body"), 0) : end if end > 0 else len(body)], _PARSER)
+    return body[max(body.find(b"<body"), 0) : end if end > 0 else len(body)]
+
+
+def parsed(html: bytes) -> etree._Element:
+    """Return the root of HTML, however broken; raise ValueError when it holds no element."""
+    root = etree.fromstring(html, _PARSER)
     if root is None:
         raise ValueError("the body holds no element")
     return root
+
+
+def _may_be_challenge(body: bytes) -> bool:
+    """Say whether a look at a body for a wall is worth its time: words of one stand in a title, or anywhere."""
+    if b"MediaWiki" in body[:_SIGNED]:
+        return True  # and `is_challenge` soon sees that it is none
+    low = body[:LOOKED_AT].lower()
+    if _WALL_WORDS.search(low):
+        return True
+    place = low.find(b"<title")
+    while place >= 0:
+        begin = low.find(b">", place)
+        title = low[begin : low.find(b"<", begin)] if begin >= 0 else b""
+        if any(word in title for word in _WALL_TITLES):
+            return True
+        place = low.find(b"<title", place + 1)
+    return False
 
 
 def _html_of_api(body: bytes) -> bytes:
@@ -80,83 +120,110 @@ def _html_of_api(body: bytes) -> bytes:
 
 def text_of(element: etree._Element) -> str:
     """Return the words of an element on one line: no footnote marks, figures, scripts or hard spaces."""
-    parts: list[str] = []
-    if len(element):
-        _collect(element, parts)
-    text = "".join(parts) if parts else element.text or ""
-    return " ".join((_MARK.sub("", text) if "[" in text else text).split())
+    return " ".join(_words(element).split())
 
 
-def _collect(element: etree._Element, parts: list[str]) -> None:
-    """Append the text of `element` and below; a loop, not a recursion, for hostile depth costs no stack."""
-    pending: list[str | etree._Element] = [element]
-    first = True
-    while pending:
-        item = pending.pop()
-        if isinstance(item, str):
-            parts.append(item)
-            continue
-        if not first and item.tail:
-            pending.append(item.tail)
-        silent = not first and (item.tag in _SILENT or _SILENT_CLASS.search(item.get("class", "")))
-        apart = not first and item.tag in _APART  # it has a line of its own, so no word runs on into it
-        first = False
-        if silent or not isinstance(item.tag, str):
-            continue
-        if apart:
-            parts.append(" ")
-            pending.append(" ")
-        pending.extend(reversed(item))
-        if item.text:
-            pending.append(item.text)
+def line_of(element: etree._Element) -> str:
+    """Return the words of an element as `clean(text_of(element))` does, with one look at them less."""
+    return clean(_words(element))
+
+
+def _words(element: etree._Element) -> str:
+    text = _collected(element) if len(element) else element.text or ""
+    return _MARK.sub("", text) if "[" in text else text
+
+
+def _collected(element: etree._Element) -> str:
+    """Return the text of `element` and below; a loop, not a recursion, for hostile depth costs no stack."""
+    parts = [element.text or ""]
+    open_: list[tuple[Iterator[etree._Element], str]] = [(iter(element), "")]  # what is read, and what follows it
+    while open_:
+        children, after = open_[-1]
+        for child in children:
+            tag, style = child.tag, child.get("class")
+            if tag in _SILENT or (style and _SILENT_CLASS.search(style)) or not isinstance(tag, str):
+                parts.append(child.tail or "")
+                continue
+            apart = " " if tag in _APART else ""  # it has a line of its own, so no word runs on into it
+            parts += (apart, child.text or "")
+            behind = apart + (child.tail or "")
+            if len(child):
+                open_.append((iter(child), behind))
+                break
+            parts.append(behind)
+        else:
+            open_.pop()
+            parts.append(after)
+    return "".join(parts)
+
+
+@lru_cache(maxsize=64)
+def _anchors(name: str) -> tuple[str, ...]:
+    """Return the ids that a section may have: its name, and how wikis spelt what is not ASCII, as some still do."""
+    anchor = name.replace(" ", "_")
+    return tuple(dict.fromkeys((anchor, quote(anchor, safe=":").replace("%", "."))))
 
 
 def find_section(root: etree._Element, name: str) -> etree._Element | None:
     """Return the block of the heading of a section: the heading itself, or the div that newer wikis put around it."""
-    anchor = name.replace(" ", "_")
-    old = quote(anchor, safe=":").replace("%", ".")  # how wikis spelt what is not ASCII, and some still do
-    for wanted in dict.fromkeys((anchor, old)):
+    for wanted in _anchors(name):
         for heading in root.iter(*_HEADINGS):
-            if any(element.get("id") == wanted for element in heading.iter()):
+            if heading.get("id") == wanted or (len(heading) and any(e.get("id") == wanted for e in heading.iter())):
                 around = heading.getparent()
                 return around if around is not None and "mw-heading" in around.get("class", "").split() else heading
     return None
 
 
-def _rank(block: etree._Element) -> int | None:
+def to_section_end(html: bytes, name: str) -> bytes:
+    """Return HTML up to the tag of the heading after a section, by the bytes alone; all of it where none is seen."""
+    for wanted in _anchors(name):
+        place = html.find(b'id="%s"' % wanted.encode())
+        rank = html[html.rfind(b"<h", 0, place) + 2 : place][:1] if place > 0 else b""
+        if rank in _NEXT and (found := _NEXT[rank].search(html, place)):
+            return html[: found.end()]
+    return html
+
+
+def _rank(block: etree._Element, tag: str) -> int | None:
     """Return 1 to 6 for a heading, in either form, else None."""
-    if block.tag in _HEADINGS:
-        return int(block.tag[1])
-    if block.tag == "div" and "mw-heading" in block.get("class", "").split():
+    if tag in _HEADINGS:
+        return int(tag[1])
+    if tag == "div" and "mw-heading" in block.get("class", "").split():
         return next((int(e.tag[1]) for e in block if e.tag in _HEADINGS), None)
     return None
 
 
-def paragraphs_after(heading: etree._Element) -> Iterator[etree._Element]:
-    """Yield the paragraphs after a heading until the next of its rank, inside plain containers too."""
-    return (block for block in _blocks_after(heading) if block.tag == "p")
+def paragraphs_in(blocks: list[etree._Element]) -> Iterator[etree._Element]:
+    """Yield the paragraphs among the blocks of a section."""
+    return (block for block in blocks if block.tag == "p")
 
 
-def definitions_after(heading: etree._Element) -> Iterator[etree._Element]:
-    """Yield what the definition lists after a heading say (`dd`), until the next heading of its rank."""
-    for block in _blocks_after(heading):
+def definitions_in(blocks: list[etree._Element]) -> Iterator[etree._Element]:
+    """Yield what the definition lists among the blocks of a section say (`dd`)."""
+    for block in blocks:
         if block.tag == "dl":
             yield from block.iterfind("./dd")
 
 
-def _blocks_after(heading: etree._Element) -> Iterator[etree._Element]:
-    """Yield the blocks of a section in document order; plain containers are opened, figures and boxes are not."""
-    limit = _rank(heading) or 2
+def blocks_after(heading: etree._Element) -> tuple[list[etree._Element], bool]:
+    """Return the blocks of a section in document order, and whether a heading of its rank or above was seen to end it.
+
+    Plain containers are opened, figures and boxes are not.
+    """
+    limit = _rank(heading, heading.tag) or 2
+    blocks: list[etree._Element] = []
     pending = list(heading.itersiblings())[::-1]
     while pending:
         block = pending.pop()
-        rank = _rank(block)
+        tag = block.tag
+        rank = None if tag == "p" else _rank(block, tag)
         if rank is not None and rank <= limit:
-            return
-        if rank is None and block.tag in _CONTAINERS and _BOXES.isdisjoint(block.get("class", "").split()):
+            return blocks, True
+        if rank is None and tag in _CONTAINERS and _BOXES.isdisjoint(block.get("class", "").split()):
             pending.extend(list(block)[::-1])
         else:
-            yield block
+            blocks.append(block)
+    return blocks, False
 
 
 def grid(table: etree._Element) -> list[list[Cell | None]]:
@@ -167,27 +234,39 @@ def grid(table: etree._Element) -> list[list[Cell | None]]:
     rows: list[list[Cell | None]] = []
     hanging: dict[int, tuple[etree._Element, int]] = {}  # column -> cell from above and the rows it still covers
     for tr in _rows(table):
-        row: list[Cell | None] = []
-        waiting = [cell for cell in tr if cell.tag in ("td", "th")]
-        place = 0
-        while waiting or any(column >= place for column in hanging):
-            if place > MAX_COLUMNS:
-                raise ValueError(f"a row is wider than {MAX_COLUMNS} columns")
-            if place in hanging:
-                element, left = hanging.pop(place)
-                row.append(Cell(element=element, own=False))
-                if left > 1:
-                    hanging[place] = (element, left - 1)
-                place += 1
-                continue
-            if not waiting:
-                row.append(None)
-                place += 1
-                continue
-            element = waiting.pop(0)
-            place = _place(element, row, hanging)
-        rows.append(row)
+        waiting = [cell for cell in tr if cell.tag in _CELLS]
+        if not hanging and len(waiting) <= MAX_COLUMNS and not any(map(_spans, waiting)):  # as in most rows
+            rows.append([Cell(cell, True) for cell in waiting])  # noqa: FBT003 - by place: by name costs twice as much
+        else:
+            rows.append(_row(waiting[::-1], hanging))
     return rows
+
+
+def _spans(cell: etree._Element) -> bool:
+    """Say whether a cell covers more than one place."""
+    names = cell.keys()
+    return bool(names) and not _SPANS.isdisjoint(names) and (_span(cell, "rowspan") > 1 or _span(cell, "colspan") > 1)
+
+
+def _row(waiting: list[etree._Element], hanging: dict[int, tuple[etree._Element, int]]) -> list[Cell | None]:
+    """Return one row of the grid from its cells, the last one first, and from what hangs into it from above."""
+    row: list[Cell | None] = []
+    place = 0
+    while waiting or any(column >= place for column in hanging):
+        if place > MAX_COLUMNS:
+            raise ValueError(f"a row is wider than {MAX_COLUMNS} columns")
+        if place in hanging:
+            element, left = hanging.pop(place)
+            row.append(Cell(element=element, own=False))
+            if left > 1:
+                hanging[place] = (element, left - 1)
+            place += 1
+        elif waiting:
+            place = _place(waiting.pop(), row, hanging)
+        else:
+            row.append(None)
+            place += 1
+    return row
 
 
 def _rows(table: etree._Element) -> Iterator[etree._Element]:
@@ -201,7 +280,7 @@ def _rows(table: etree._Element) -> Iterator[etree._Element]:
 
 def _place(element: etree._Element, row: list[Cell | None], hanging: dict[int, tuple[etree._Element, int]]) -> int:
     """Put a cell into `row` as often as it is wide; what it covers below is left in `hanging`, for the next rows."""
-    down, across = _span(element, "rowspan"), _span(element, "colspan")
+    down, across = (_span(element, "rowspan"), _span(element, "colspan")) if _spans(element) else (1, 1)
     for i in range(across):
         above, left = hanging.pop(len(row), (element, 1))  # what hangs where this cell is wide goes on behind it
         row.append(Cell(element=element, own=i == 0))
@@ -213,5 +292,8 @@ def _place(element: etree._Element, row: list[Cell | None], hanging: dict[int, t
 
 
 def _span(element: etree._Element, name: str) -> int:
-    text = element.get(name, "1").strip()
+    text = element.get(name, "1")
+    if text == "1":
+        return 1
+    text = text.strip()
     return min(max(int(text), 1), MAX_SPAN) if text.isascii() and text.isdigit() else 1

@@ -1,10 +1,19 @@
-"""Names and texts from outside: without what the eye cannot see, and as keys."""
+"""Names, texts and addresses from outside: without what the eye cannot see, as keys, and in full."""
 
 import re
 import unicodedata
+from functools import lru_cache
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs"})  # control, format (bidi marks, byte order marks, tags), lone surrogates
 _JOINERS = frozenset("\u200c\u200d")  # format characters that some scripts are spelt with
+
+_NO_WORD = re.compile(r"[^a-z0-9]+")
+_URL_SAFE = "/%:@!$&'()*+,;=~-._"  # what an address has as it is; anything else is written as %XX
+_THUMB = re.compile(r"/thumb(/[^/]+/[^/]+/[^/]+)/[^/]+$")
+#: A path that means the same wherever it stands: no part is empty or begins with a dot, and nothing needs quoting.
+_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~%@!$&'()*+,=-][A-Za-z0-9_~%@!$&'()*+,=.-]*)+")
+_SPELT = {"♀": " f", "♂": " m", "œ": "oe", "æ": "ae", "ß": "ss"}
 
 
 def clean(text: str) -> str:
@@ -13,9 +22,15 @@ def clean(text: str) -> str:
     >>> clean("\ufeffAard\u202eart\x00 \n\t II")
     'Aardart II'
     """
-    if text.isprintable() and "  " not in text:
-        return text.strip()
-    if not text.isprintable():
+    text = text.strip()
+    if "\n" in text:  # lines and the ends of sentences are all that most texts have
+        text = text.replace("\n", " ")
+    if "  " in text:
+        text = text.replace("  ", " ")
+    printable = text.isprintable()
+    if printable and "  " not in text:
+        return text
+    if not printable:
         text = "".join(map(_seen, text))
     return " ".join(text.split())
 
@@ -33,7 +48,36 @@ def slug(text: str) -> str:
     >>> slug("Nidoran♀"), slug("Flabébé"), slug("Type: Null"), slug("Farfetch'd")
     ('nidoran-f', 'flabebe', 'type-null', 'farfetch-d')
     """
-    named = text.replace("♀", " f").replace("♂", " m").replace("œ", "oe").replace("æ", "ae").replace("ß", "ss")
-    plain = unicodedata.normalize("NFKD", named).encode("ascii", "ignore").decode()
-    words = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+    plain = text if text.isascii() else _ascii(text)
+    words = _NO_WORD.sub("-", plain.lower()).strip("-")
     return words or "-".join(f"{ord(letter):x}" for letter in text[:16])
+
+
+def _ascii(text: str) -> str:
+    for sign, words in _SPELT.items():
+        text = text.replace(sign, words)
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def picture_address(text: str, url: str) -> str:
+    """Return the address of the file that a page at `url` shows by `text`: no query, and a scaled copy's original.
+
+    Raises ValueError for what is no address.
+
+    >>> picture_address("/images/thumb/a/ab/Ant.png/80px-Ant.png?1", "http://example.org/List")
+    'http://example.org/images/a/ab/Ant.png'
+    """
+    text = text.strip()
+    origin = _origin(url)
+    if origin and _PLAIN_PATH.fullmatch(text):  # as nearly all are
+        return origin + (_THUMB.sub(r"\1", text) if "/thumb/" in text else text)
+    parts = urlsplit(urljoin(url, text))
+    path = quote(_THUMB.sub(r"\1", parts.path), safe=_URL_SAFE)
+    return str(urlunsplit((parts.scheme, parts.netloc, path, "", "")))
+
+
+@lru_cache(maxsize=64)
+def _origin(url: str) -> str:
+    """Return scheme and host of a page's address; empty where a path alone does not lead to what it names."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") and parts.netloc else ""

@@ -4,8 +4,18 @@ from collections.abc import Iterable
 
 from lxml import etree
 
-from pipeline.crawl.markup import definitions_after, find_section, grid, markup, paragraphs_after, text_of
-from pipeline.crawl.names import clean
+from pipeline.crawl.markup import (
+    blocks_after,
+    definitions_in,
+    find_section,
+    grid,
+    html_of,
+    line_of,
+    markup,
+    paragraphs_in,
+    parsed,
+    to_section_end,
+)
 from pipeline.crawl.readings import ListPage, MissingDescription, Unparsed
 from pipeline.crawl.records_file import parse_records, read_description
 from pipeline.crawl.sources import FolderSource, PageText, Source, WikiSource
@@ -32,10 +42,30 @@ def parse_description(body: bytes, title: str, language: str, source: Source) ->
         return read_description(body, title, language, source)
     rules = next(text for text in _wiki(source).texts if text.language == language)
     try:
-        root = markup(body, source.limits.page_bytes)
+        html = html_of(body, source.limits.page_bytes)
+        blocks = _near_blocks(html, rules)
+        if blocks is None:
+            root = parsed(html)
+            heading = find_section(root, rules.section)
+            if heading is None:
+                return MissingDescription(title=title, reason=_without(root, rules))
+            blocks = blocks_after(heading)[0]
     except ValueError as error:
         return MissingDescription(title=title, reason=str(error))
-    return _section(root, title, rules)
+    return _said(blocks, title, rules)
+
+
+def _near_blocks(html: bytes, rules: PageText) -> list[etree._Element] | None:
+    """Return the blocks of the section from the page up to its end, often half of it; None when that says too little.
+
+    The parser only ever adds behind what it has read, so nothing behind the heading that ends a section changes it.
+    """
+    near = to_section_end(html, rules.section)
+    if len(near) == len(html):
+        return None
+    heading = find_section(parsed(near), rules.section)
+    blocks, ended = blocks_after(heading) if heading is not None else ([], False)
+    return blocks if ended else None
 
 
 def gathered(readings: Iterable[Description | MissingDescription]) -> Description | MissingDescription:
@@ -89,14 +119,15 @@ def _parse_tables(root: etree._Element, url: str, source: WikiSource) -> ListPag
     )
 
 
-def _section(root: etree._Element, title: str, rules: PageText) -> Description | MissingDescription:
-    heading = find_section(root, rules.section)
-    if heading is None:
-        others = [clean(text_of(h2)) for h2 in root.iter("h2")][:_MAX_SECTIONS]
-        reason = f"page has no {rules.section} section (its sections: {', '.join(filter(None, others)) or 'none'})"
-        return MissingDescription(title=title, reason=reason)
-    blocks = paragraphs_after(heading) if rules.form == "paragraphs" else definitions_after(heading)
-    said = filter(None, (clean(text_of(block)) for block in blocks))
+def _without(root: etree._Element, rules: PageText) -> str:
+    """Return in words that a page lacks the section, and which it has."""
+    others = [line_of(h2) for h2 in root.iter("h2")][:_MAX_SECTIONS]
+    return f"page has no {rules.section} section (its sections: {', '.join(filter(None, others)) or 'none'})"
+
+
+def _said(blocks: list[etree._Element], title: str, rules: PageText) -> Description | MissingDescription:
+    chosen = paragraphs_in(blocks) if rules.form == "paragraphs" else definitions_in(blocks)
+    said = filter(None, (line_of(block) for block in chosen))
     paragraphs = tuple(said) if rules.form == "paragraphs" else tuple(dict.fromkeys(said))  # games repeat one another
     if not paragraphs:
         what = "paragraph" if rules.form == "paragraphs" else "definition"

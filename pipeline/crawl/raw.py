@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,6 +63,7 @@ class RawStore:
     def __init__(self, root: Path) -> None:
         """Use `root`, such as data/raw/sample; folders come with the first write."""
         self.root = root.resolve()
+        self._blobs = str(self.root / "blobs")
 
     def blob_path(self, sha256: str) -> Path:
         """Return where a body of this digest lies; raise ValueError when it is no digest."""
@@ -102,10 +103,16 @@ class RawStore:
 
     def get(self, sha256: str) -> bytes:
         """Return the body of this digest; raise FileNotFoundError when absent and ValueError when it was altered."""
-        path = self.blob_path(sha256)
-        if not path.is_file():
-            raise FileNotFoundError(f"the raw store {self.root} has no body {sha256}: crawl again to fetch it.")
-        body = path.read_bytes()
+        if not _DIGEST.fullmatch(sha256):
+            self.blob_path(sha256)  # says what is wrong
+        path = f"{self._blobs}/{sha256[:2]}/{sha256}"  # a build reads millions: a Path costs as much as the reading
+        try:
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
+                body = file.read()
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"the raw store {self.root} has no body {sha256}: crawl again to fetch it."
+            ) from error
         found = hashlib.sha256(body).hexdigest()
         if found != sha256:
             raise ValueError(f"the body {path} has digest {found}: it was altered; delete the file and crawl again.")
@@ -117,14 +124,36 @@ class RawStore:
 
     def crawl(self, name: str) -> Crawl:
         """Return the finished crawl of this name; raise ValueError when there is none or it cannot be read."""
+        return Crawl(name=name, resources=_last_lines(self.lines(name)))
+
+    def manifest(self, name: str) -> Path:
+        """Return where the manifest of a finished crawl lies; raise ValueError when there is no such crawl."""
         names = self.crawl_names()
         if name not in names:
             known = ", ".join(names) or "none yet"
             raise ValueError(
                 f"{self.root} has no finished crawl {name!r} (known: {known}): choose one, or crawl first."
             )
-        path = self.root / "crawls" / f"{name}.jsonl"
-        return Crawl(name=name, resources=_last_lines(_read_lines(path.read_bytes(), path)))
+        return self.root / "crawls" / f"{name}.jsonl"
+
+    def lines(self, name: str) -> Iterator[Resource]:
+        """Yield every line of a finished crawl, in order, one in memory; of several for a resource the last counts."""
+        path = self.manifest(name)
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                yield read_line(line, f"{path} line {number}")
+
+    def places(self, name: str) -> Iterator[tuple[str, str, int]]:
+        """Yield kind and URL of each line of a finished crawl, with its offset: all that one needs to find it again."""
+        path, at = self.manifest(name), 0
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    table = json.loads(line.decode())
+                    yield table["kind"], table["url"], at
+                except (ValueError, KeyError, TypeError):
+                    read_line(line, f"{path} line {number}")  # says what is wrong with it
+                at += len(line)
 
     def latest_crawl(self) -> Crawl | None:
         """Return the newest finished crawl, or None when none has finished yet."""
@@ -210,18 +239,19 @@ def _begun_at(path: Path) -> datetime:
         raise ValueError(f"{path} is not named by a time, such as 20261121T040000Z: rename or delete it.") from error
 
 
-def _last_lines(resources: list[Resource]) -> tuple[Resource, ...]:
+def _last_lines(resources: Iterable[Resource]) -> tuple[Resource, ...]:
     """Keep the last line of each resource: a failure may be followed by a success."""
     return tuple({(resource.kind, resource.url): resource for resource in resources}.values())
 
 
 def _read_lines(body: bytes, path: Path) -> list[Resource]:
-    return [_resource(line, f"{path} line {number}") for number, line in enumerate(body.splitlines(), start=1)]
+    return [read_line(line, f"{path} line {number}") for number, line in enumerate(body.splitlines(), start=1)]
 
 
-def _resource(line: bytes, where: str) -> Resource:
+def read_line(line: bytes, where: str) -> Resource:
+    """Return the resource that a line describes; raise ValueError, with `where` it stands, when it does not."""
     try:
-        table = json.loads(line)
+        table = json.loads(line.decode())
     except ValueError as error:
         raise ValueError(f"{where} is not JSON ({error}): restore the file, or delete it and crawl again.") from error
     known = isinstance(table, dict) and set(table) <= _TEXT_FIELDS | {"status"} and {"url", "kind"} <= set(table)

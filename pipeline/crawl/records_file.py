@@ -1,7 +1,6 @@
 """From a folder's table of records, one JSON object a line, to listings and descriptions. All pure; nothing is trusted.
 
-What stands on a line and cannot be a record is named with its place and reason; only a table that cannot be read as a
-whole raises.
+A line that cannot be a record is named with its place and reason; only a table that cannot be read as a whole raises.
 """
 
 import io
@@ -9,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
@@ -28,12 +27,14 @@ _MAX_NUMBER = 99_999
 _MAX_WRONG = 100_000  # lines that are no records; a table with more is something else
 _MAX_DEPTH = 32  # brackets inside brackets; no record needs more, and the parser's own stack ends somewhere
 _BOM = b"\xef\xbb\xbf"
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+_EMPTY_LINE = re.compile(r"\n[^\S\n]*\n")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderRecord:
-    """One line of the table, understood and cleaned; `body` is the same line in one canonical writing."""
+    """One line of the table, understood and cleaned."""
 
     place: int  # line, counted from 1
     id: str
@@ -44,7 +45,13 @@ class FolderRecord:
     image: str  # path inside the folder as the line gives it: not to be trusted
     licence: str  # of this record; empty where it says none
     attribution: str
-    body: bytes
+    table: Mapping[str, object] = field(repr=False, hash=False)  # all that the line holds
+
+    @property
+    def body(self) -> bytes:
+        """Return the line in one canonical writing: made when it is asked for, since most readers never do."""
+        text = json.dumps(self.table, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        return _SURROGATES.sub("\ufffd", text).encode()
 
     @property
     def key(self) -> str:
@@ -64,6 +71,8 @@ def record_url(record: FolderRecord, source: FolderSource) -> str:
 
 def picture_url(record: FolderRecord) -> str:
     """Return the address of a record's picture: the same for every writing of the same path."""
+    if _PLAIN_PATH.fullmatch(record.image):  # as most are: nothing to tidy up or to quote
+        return SCHEME + record.image
     return SCHEME + quote(str(PurePosixPath(record.image)), safe=TITLE_SAFE, errors="surrogatepass")
 
 
@@ -74,11 +83,12 @@ def parse_records(body: bytes, source: FolderSource) -> ListPage:
     """
     listings: list[Listing] = []
     unparsed: list[Unparsed] = []
+    address = list_url(source)
     for record in read_records(body, source):
         if isinstance(record, Unparsed):
             unparsed.append(record)
         else:
-            listings += _listings(record, source)
+            listings += _listings(record, source, address)
     return ListPage(listings=tuple(listings), unparsed=tuple(unparsed))
 
 
@@ -120,7 +130,7 @@ def read_description(body: bytes, title: str, language: str, source: FolderSourc
         text = _string(_object(body.decode(), source), field, source.limits.page_bytes)
     except (ValueError, RecursionError) as error:
         return MissingDescription(title=title, reason=clean(str(error)))
-    paragraphs = tuple(filter(None, map(clean, re.split(r"\n[^\S\n]*\n", re.sub(r"\r\n?", "\n", text)))))
+    paragraphs = tuple(filter(None, map(clean, _EMPTY_LINE.split(text.replace("\r\n", "\n").replace("\r", "\n")))))
     if not paragraphs:
         return MissingDescription(title=title, reason=f"the record has no text in its field {field!r}")
     return Description(title=title, language=language, paragraphs=paragraphs)
@@ -132,19 +142,21 @@ def rights_of(record: FolderRecord, rights: Rights, url: str) -> tuple[str, str]
     return record.licence or rights.licence, record.attribution or stated
 
 
-def _listings(record: FolderRecord, source: FolderSource) -> Iterator[Listing]:
-    """Yield the record's listing in each language; the first has the plain key."""
+def _listings(record: FolderRecord, source: FolderSource, address: str) -> Iterator[Listing]:
+    """Yield the record's listing in each language; the first has the plain key. `address` is the table's."""
+    key, picture = record.key, picture_url(record)
+    pages = (PageLink(title=record.name, url=f"{address}#{quote(record.id, safe=TITLE_SAFE)}"),)
     for i, text in enumerate(source.texts):
         yield Listing(
-            key=record.key + (f".{text.language}" if i else ""),
+            key=key + (f".{text.language}" if i else ""),
             number=record.number,
             name=record.name,
             form=record.form,
             language=text.language,
             group=record.group,
-            pages=(PageLink(title=record.name, url=record_url(record, source)),),
-            miniature_url=picture_url(record),
-            list_url=list_url(source),
+            pages=pages,
+            miniature_url=picture,
+            list_url=address,
         )
 
 
@@ -174,7 +186,7 @@ def _record(text: str, place: int, source: FolderSource) -> FolderRecord:
         image=_image(table, fields.image),
         licence=clean(_string(table, fields.licence, _MAX_RIGHTS)),
         attribution=clean(_string(table, fields.attribution, _MAX_RIGHTS)),
-        body=_canonical(table),
+        table=table,
     )
 
 
@@ -183,24 +195,24 @@ def _object(text: str, source: FolderSource) -> Mapping[str, object]:
     if len(text) > source.limits.page_bytes:
         raise ValueError(f"the line has {len(text)} characters, more than the limit of {source.limits.page_bytes}")
     try:
-        table = json.loads(text, object_pairs_hook=_pairs, parse_float=_finite, parse_constant=_finite)
+        table = json.loads(text) if text.startswith("\ufeff") else _DECODER.decode(text)  # which names what is wrong
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at character {error.colno}") from error
     except RecursionError as error:
         raise ValueError(f"brackets are nested deeper than {_MAX_DEPTH}") from error
     if not isinstance(table, dict):
         raise ValueError(f"not a JSON object but {_kind(table)}")  # noqa: TRY004 - one error for all of a line
-    if text.count("[") + text.count("{") > _MAX_DEPTH and _deep(table):
+    inside = any(isinstance(value, dict | list) for value in table.values())
+    if inside and text.count("[") + text.count("{") > _MAX_DEPTH and _deep(table):
         raise ValueError(f"brackets are nested deeper than {_MAX_DEPTH}")
     return table
 
 
 def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    table: dict[str, object] = {}
-    for name, value in pairs:
-        if name in table:
-            raise ValueError(f"the field {name[:_MAX_QUOTE]!r} stands twice in one object")
-        table[name] = value
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        twice = next(name for name, _ in pairs if table.pop(name, pairs) is pairs)  # what is already taken out
+        raise ValueError(f"the field {twice[:_MAX_QUOTE]!r} stands twice in one object")
     return table
 
 
@@ -209,6 +221,9 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text[:_MAX_QUOTE]} is no number that JSON can hold")
     return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=_finite, parse_constant=_finite)
 
 
 def _deep(table: object) -> bool:
@@ -222,11 +237,6 @@ def _deep(table: object) -> bool:
             for item in (parent.values() if isinstance(parent, dict) else parent)
         ]
     return any(isinstance(item, dict | list) for item in level)
-
-
-def _canonical(table: Mapping[str, object]) -> bytes:
-    text = json.dumps(table, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return _SURROGATES.sub("\ufffd", text).encode()
 
 
 def _field(table: Mapping[str, object], name: str) -> object:

@@ -1,11 +1,13 @@
 """Sources from files: by a name in pipeline/sources/, by the path of a .toml, or by that of a folder of pictures."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.crawl.names import slug
 from pipeline.crawl.sources import FolderSource, Source, WikiSource
 from pipeline.crawl.tables import build
+from pipeline.recipe import is_palette_file
 
 SOURCE_FOLDER = Path(__file__).parent.parent / "sources"
 TEMPLATE = "folder"  # describes any folder that has a records.jsonl; it is no source by itself
@@ -62,14 +64,20 @@ def _from_file(path: Path, where: str) -> Source:
     table = _table(path, where)
     if isinstance(table.get("folder"), str):
         table["folder"] = str((path.parent / str(table["folder"])).resolve())
-    return source_from_table(table, where)
+    source = source_from_table(table, where)
+    if not is_palette_file(source.build.palette):
+        return source
+    palette = str((path.parent / source.build.palette).resolve())
+    return replace(source, build=replace(source.build, palette=palette))
 
 
 def _own_source(folder: Path) -> FolderSource:
     """Return what a folder says of itself; it may have come from anywhere, so it speaks of nothing but itself."""
     own = folder / OWN_FILE
     source = _from_file(own, str(own))
-    if not isinstance(source, FolderSource) or not Path(source.folder).is_relative_to(folder.resolve()):
+    named = [Path(source.folder)] if isinstance(source, FolderSource) else [Path("/")]
+    named += [Path(source.build.palette)] if is_palette_file(source.build.palette) else []
+    if not isinstance(source, FolderSource) or not all(path.is_relative_to(folder.resolve()) for path in named):
         raise ValueError(f"{own} describes something outside its folder: name that file itself if you trust it.")
     return source
 

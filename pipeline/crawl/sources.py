@@ -4,10 +4,11 @@ A source is a wiki (`WikiSource`) or a folder of pictures with a table of record
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from pipeline.recipe import BuildConfig
 from pipeline.records import Resource, ResourceKind
 
 TITLE_SAFE = "/:;@$!*(),~-._"  # what MediaWiki itself leaves unescaped in a page's URL
@@ -118,6 +119,7 @@ class Source:
     pictures: Rights
     limits: Limits = Limits()
     assertions: Assertions
+    build: BuildConfig = field(default_factory=BuildConfig)  # how its records are made, unless a command says otherwise
 
     def __post_init__(self) -> None:
         """Check what the types cannot say."""

@@ -2,21 +2,22 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
-from pipeline.crawl.markup import Cell, text_of
-from pipeline.crawl.names import clean, slug
+from pipeline.crawl.markup import Cell, line_of, text_of
+from pipeline.crawl.names import clean, picture_address, slug
 from pipeline.crawl.sources import ListRules, PageText, WikiSource
 from pipeline.records import Listing, PageLink
 
 _MAX_LABEL = 200  # characters of a name or form: longer ones are prose that slipped in
 _MAX_QUOTE = 80  # characters of a row that are shown with the reason why it was not understood
 _MAX_NUMBER = 99_999
-_URL_SAFE = "/%:@!$&'()*+,;=~-._"  # what an address has as it is; anything else is written as %XX
 _MAX_COLUMN = 60  # characters of a heading that are shown
+_NUMBER = re.compile(r"(?:n°|№|#)?\s*0*(\d{1,5})", re.IGNORECASE | re.ASCII)
 
 
 Grid = list[list[Cell | None]]  # a table by rows and columns, spans filled in
@@ -47,6 +48,30 @@ class _Columns:
     group: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a table was read, and what was found out about addresses there once for all of its rows."""
+
+    url: str
+    source: WikiSource
+    allowed: dict[str, bool] = field(default_factory=dict)  # of a scheme and host, whether pictures may come from there
+
+
+class _Said(NamedTuple):  # not a dataclass, for that costs a tenth of reading a row
+    """What one row says in all languages."""
+
+    number: int
+    name: str
+    form: str
+    group: str
+    miniature_url: str
+    cell: etree._Element  # of its name
+
+    @property
+    def key(self) -> str:
+        return f"{self.number:04d}-{slug(self.name)}" + (f"-{slug(self.form)}" if self.form else "")
+
+
 def table_rows(rows: Grid, place: str, url: str, source: WikiSource) -> Iterator[Row]:
     """Yield what each row of a table says that is not a heading; `place` names the table, `url` is where it was read.
 
@@ -54,22 +79,26 @@ def table_rows(rows: Grid, place: str, url: str, source: WikiSource) -> Iterator
     """
     columns = _Columns()
     above: int | None = None
+    where = _Place(url=url, source=source)
     for number, row in enumerate(rows, start=1):
-        own = [cell.element for cell in row if cell is not None and cell.own]
+        own = _own(row)
         if _is_heading(own):
             columns = _columns(row, source.list, columns)
             continue
-        read = _row(row, columns, above, url, source)
-        above = read[0][0].number if read[0] else None
-        yield Row(where=f"{place} row {number}", cells=tuple(own), listings=read[0], troubles=read[1])
+        listings, troubles = _row(row, columns, above, where)
+        above = listings[0].number if listings else None
+        yield Row(where=f"{place} row {number}", cells=tuple(own), listings=listings, troubles=troubles)
+
+
+def _own(row: list[Cell | None]) -> list[etree._Element]:
+    return [cell.element for cell in row if cell is not None and cell.own]
 
 
 def unknown_columns(rows: Grid, rules: ListRules) -> list[str]:
     """Return the headings of a table that the rules neither read nor ignore."""
     known = {name.casefold() for names in _named(rules) for name in names}
-    owned = ([cell.element for cell in row if cell is not None and cell.own] for row in rows)
-    headings = (own for own in owned if _is_heading(own) and len(own) > 1)  # one cell alone parts the rows below it
-    texts = (clean(text_of(cell))[:_MAX_COLUMN] for own in headings for cell in own)
+    headings = (own for own in map(_own, rows) if len(own) > 1 and _is_heading(own))  # one cell alone parts the rows
+    texts = (line_of(cell)[:_MAX_COLUMN] for own in headings for cell in own)
     return [text for text in texts if text and text.casefold() not in known]
 
 
@@ -78,12 +107,12 @@ def _named(rules: ListRules) -> tuple[tuple[str, ...], ...]:
 
 
 def _is_heading(own: list[etree._Element]) -> bool:
-    return not own or all(element.tag == "th" for element in own)
+    return not own or (own[0].tag == "th" and all(element.tag == "th" for element in own))
 
 
 def _columns(row: list[Cell | None], rules: ListRules, before: _Columns) -> _Columns:
     """Return where a row of headings puts the columns; what it does not name stays where it was."""
-    headings = [clean(text_of(cell.element)).casefold() if cell is not None and cell.own else "" for cell in row]
+    headings = [line_of(cell.element).casefold() if cell is not None and cell.own else "" for cell in row]
 
     def column(names: tuple[str, ...], place: int | None) -> int | None:
         return next((headings.index(name.casefold()) for name in names if name.casefold() in headings), place)
@@ -97,61 +126,63 @@ def _columns(row: list[Cell | None], rules: ListRules, before: _Columns) -> _Col
 
 
 def _row(
-    row: list[Cell | None], columns: _Columns, above: int | None, url: str, source: WikiSource
+    row: list[Cell | None], columns: _Columns, above: int | None, where: _Place
 ) -> tuple[tuple[Listing, ...], tuple[str, ...]]:
     """Return the listings of one row, and in words why there are none, or none in a language."""
+    texts = where.source.texts
     try:
-        base, name_cell = _read(row, columns, above, url, source)
+        said = _read(row, columns, above, where)
     except ValueError as error:
         return (), (str(error),)
     listings: list[Listing] = []
     troubles: list[str] = []
-    for place, text in enumerate(source.texts):
+    key = said.key
+    for place, text in enumerate(texts):
         try:
-            title = _page_title(row, name_cell, text)
+            title = _page_title(row, said.cell, text)
         except ValueError as error:
-            troubles.append(f"{text.language}: {error}" if len(source.texts) > 1 else str(error))
+            troubles.append(f"{text.language}: {error}" if len(texts) > 1 else str(error))
             continue
-        titles = (title, *(title + subpage.replace("_", " ") for subpage in text.subpages))
-        pages = tuple(PageLink(title=title, url=text.url(title)) for title in titles)
-        key = base.key if place == 0 else f"{base.key}.{text.language}"
-        listings.append(replace(base, key=key, language=text.language, pages=pages))
+        listings.append(_listing(said, key if place == 0 else f"{key}.{text.language}", title, text, where.url))
     return tuple(listings), tuple(troubles)
 
 
-def _read(
-    row: list[Cell | None], columns: _Columns, above: int | None, url: str, source: WikiSource
-) -> tuple[Listing, etree._Element]:
-    """Return what a row says in all languages, and the cell of its name; raise ValueError with what is missing."""
+def _listing(said: _Said, key: str, title: str, text: PageText, url: str) -> Listing:
+    """Return the listing of a row in one language, whose page has this title."""
+    titles = (title, *(title + subpage.replace("_", " ") for subpage in text.subpages))
+    return Listing(
+        key=key,
+        number=said.number,
+        name=said.name,
+        form=said.form,
+        language=text.language,
+        group=said.group,
+        pages=tuple([PageLink(title=title, url=text.url(title)) for title in titles]),
+        miniature_url=said.miniature_url,
+        list_url=url,
+    )
+
+
+def _read(row: list[Cell | None], columns: _Columns, above: int | None, where: _Place) -> _Said:
+    """Return what a row says in all languages; raise ValueError with what is missing."""
+    rules = where.source.list
     picture = _miniature(_cell(row, columns.miniature), row)
     number = _number(_cell(row, columns.number), picture, above)
     name_cell = _cell(row, columns.name)
     if name_cell is None:
         name_cell = next((c.element for c in row if c is not None and c.own and c.element.get("id")), None)
     if name_cell is None:
-        raise ValueError(f"no column is headed {' or '.join(source.list.name)}, and no cell has an id")
+        raise ValueError(f"no column is headed {' or '.join(rules.name)}, and no cell has an id")
     name, form = _name(name_cell)
     if picture is None:
         raise ValueError("no miniature")
-    address = _image_url(picture, url)
-    if not source.allows(address, "miniature"):
-        raise ValueError(f"the miniature {address[:200]!r} is not on an image host of this source")
-    if source.list.group and columns.group is None:  # families that are not known would leak from split to split
-        raise ValueError(f"no column is headed {' or '.join(source.list.group)}")
+    address = _image_url(picture, where)
+    if rules.group and columns.group is None:  # families that are not known would leak from split to split
+        raise ValueError(f"no column is headed {' or '.join(rules.group)}")
     group_cell = _cell(row, columns.group)
-    group = slug(text_of(group_cell)) if group_cell is not None and text_of(group_cell) else f"{number:04d}"
-    listing = Listing(
-        key=f"{number:04d}-{slug(name)}" + (f"-{slug(form)}" if form else ""),
-        number=number,
-        name=name,
-        form=form,
-        language="",
-        group=group,
-        pages=(),
-        miniature_url=address,
-        list_url=url,
-    )
-    return listing, name_cell
+    family = text_of(group_cell) if group_cell is not None else ""
+    group = slug(family) if family else f"{number:04d}"
+    return _Said(number=number, name=name, form=form, group=group, miniature_url=address, cell=name_cell)
 
 
 def _cell(row: list[Cell | None], column: int | None) -> etree._Element | None:
@@ -175,7 +206,7 @@ def _number(cell: etree._Element | None, picture: etree._Element | None, above: 
 
 
 def _digits(text: str) -> int | None:
-    found = re.fullmatch(r"(?:n°|№|#)?\s*0*(\d{1,5})", text.strip(), re.IGNORECASE | re.ASCII)
+    found = _NUMBER.fullmatch(text.strip())
     return int(found.group(1)) if found and int(found.group(1)) <= _MAX_NUMBER else None
 
 
@@ -191,22 +222,29 @@ def _miniature(cell: etree._Element | None, row: list[Cell | None]) -> etree._El
     return None
 
 
-def _image_url(image: etree._Element, url: str) -> str:
-    """Return the address of the original file: no query, and a scaled copy is led back to what it was made from."""
-    parts = urlsplit(urljoin(url, image.get("src", "").strip()))
-    path: str = re.sub(r"/thumb(/[^/]+/[^/]+/[^/]+)/[^/]+$", r"\1", parts.path)
-    return str(urlunsplit((parts.scheme, parts.netloc, quote(path, safe=_URL_SAFE), "", "")))
+def _image_url(image: etree._Element, where: _Place) -> str:
+    """Return the address of the original file; raise ValueError when the source does not allow to fetch it."""
+    address = picture_address(image.get("src", ""), where.url)
+    path = address.find("/", len("https://"))
+    host = address[:path] if path > 0 else address
+    if host not in where.allowed:
+        where.allowed[host] = where.source.allows(address, "miniature")
+    if not where.allowed[host]:
+        raise ValueError(f"the miniature {address[:200]!r} is not on an image host of this source")
+    return address
 
 
 def _name(cell: etree._Element) -> tuple[str, str]:
     """Return name and form label; the label is the cell's small print."""
-    small = cell.find(".//small")
-    form = clean(text_of(small)).strip("() ") if small is not None else ""
-    inside = set(small.iter("a")) if small is not None else set()
-    link = next((a for a in _links(cell) if a not in inside and text_of(a)), None)
-    whole = text_of(cell)
-    name = text_of(link) if link is not None else whole.removesuffix(text_of(small)).strip() if form else whole
-    name = clean(name)
+    small = next(cell.iter("small"), None) if len(cell) else None
+    form = line_of(small).strip("() ") if small is not None else ""
+    inside = set(small.iter("a")) if small is not None else ()
+    link = next((words for a in _links(cell) if a not in inside and (words := text_of(a))), "")
+    if link:
+        name = clean(link)
+    else:
+        whole = text_of(cell)
+        name = clean(whole.removesuffix(text_of(small)).strip() if small is not None and form else whole)
     if not name or max(len(name), len(form)) > _MAX_LABEL:
         raise ValueError(f"the name is {name[:40]!r}: it must have 1 to {_MAX_LABEL} characters")
     return name, form
@@ -215,12 +253,10 @@ def _name(cell: etree._Element) -> tuple[str, str]:
 def _page_title(row: list[Cell | None], name_cell: etree._Element, text: PageText) -> str:
     """Return the title of the describing page: by the link whose title has the prefix, else by the name's own link."""
     prefix = text.page_prefix
-    cells = sorted(filter(None, row), key=lambda cell: not cell.own)  # what hangs from above comes last
-    links = [link for cell in cells for link in _links(cell.element)] if prefix else _links(name_cell)
+    links = _row_links(row) if prefix else _links(name_cell)
     there = [link for link in links if "new" not in link.get("class", "").split()]  # new: red, to no page
     for link in there:
-        path = unquote(urlsplit(link.get("href", "")).path)
-        title = link.get("title", "") or ("" if prefix else path.rsplit("/", 1)[-1].replace("_", " "))
+        title = link.get("title", "") or ("" if prefix else _last_part(link.get("href", "")))
         named = clean(title[len(prefix) :]).partition("#")[0].strip() if title.startswith(prefix) else ""
         if named and len(named) <= _MAX_LABEL:
             return named
@@ -229,10 +265,21 @@ def _page_title(row: list[Cell | None], name_cell: etree._Element, text: PageTex
     raise ValueError(f"no link leads to the page (title prefix {prefix!r})" if prefix else "its name is no link")
 
 
+def _last_part(address: str) -> str:
+    return unquote(urlsplit(address).path).rsplit("/", 1)[-1].replace("_", " ")
+
+
+def _row_links(row: list[Cell | None]) -> list[etree._Element]:
+    """Return the links of a row, those of cells that hang into it from above last."""
+    cells = sorted(filter(None, row), key=lambda cell: not cell.own)
+    return [link for cell in cells for link in _links(cell.element)]
+
+
 def _links(cell: etree._Element) -> list[etree._Element]:
     """Return the links of a cell, the name's own first: it has words, and does not stand in the small print."""
 
     def last(link: etree._Element) -> tuple[bool, bool]:
         return not text_of(link), next(link.iterancestors("small"), None) is not None
 
-    return sorted(cell.iter("a"), key=last)
+    links = list(cell.iter("a"))
+    return sorted(links, key=last) if len(links) > 1 else links

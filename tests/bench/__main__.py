@@ -1,6 +1,7 @@
 """Run the benchmarks: `make bench`, or `python -m tests.bench [WORD …]`.
 
-A word is the name of a set (pipeline, model, crawl), which alone is then run, or part of the names of the rows shown.
+A word is the name of a set (pipeline, model, crawl, layouts), which alone is then run, or part of the names of the rows
+shown.
 """
 
 import sys
@@ -8,7 +9,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import crawl_rows, model_rows, pipeline_rows
+from tests.bench import crawl_rows, layout_rows, model_rows, pipeline_rows
 
 SETS = {"pipeline": pipeline_rows.rows, "model": model_rows.rows, "crawl": crawl_rows.rows}
 
@@ -17,6 +18,9 @@ def main(words: list[str]) -> None:
     """Print each row as soon as it is measured, then the table."""
     console = Console()
     table = Table("work", "unit", "the usual way", "usual", "ours", "ratio", "to reach", "note", title="Side by side")
+    if words == ["layouts"]:
+        layout_rows.report(console)
+        return
     parts = [word for word in words if word not in SETS]
     for name in [word for word in words if word in SETS] or SETS:
         for row in SETS[name]():
@@ -27,6 +31,8 @@ def main(words: list[str]) -> None:
             console.print(row.name, *cells)
             table.add_row(row.name, row.unit, row.reference, *cells, row.note)
     console.print(table)
+    if not words:
+        layout_rows.report(console)
 
 
 if __name__ == "__main__":

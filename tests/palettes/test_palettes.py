@@ -71,7 +71,7 @@ def test_a_bad_palette_file_says_what_and_where(tmp_path: Path, name: str, text:
 
 
 def test_an_unknown_palette_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'vga' is not known: choose one of nes"):
+    with pytest.raises(ValueError, match="'vga' is not known: choose one of game-boy, nes, pico-8, or give a"):
         load_palette("vga")
 
 

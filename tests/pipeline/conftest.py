@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.build import build
 from pipeline.crawl.raw import RawStore
+from pipeline.recipe import BuildConfig
 from pipeline.release import Release
 from pipeline.sample.wiki import Served, serve_wiki
 from tests.hostile_server import Hostile, serve_three
@@ -19,7 +20,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     root: Path = tmp_path_factory.mktemp("small")
     stub = replace(creatures(61)[60], page=b"<html><h2><span id='Habitat'>Habitat</span></h2></html>")
     store = make_store(root / "raw", [*creatures(60), stub])
-    return build(sample_source(), store, root / "built", name="pixelbytes/small")
+    return build(sample_source(), store, root / "built", name="pixelbytes/small", config=BuildConfig(windows=(3,)))
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.build import TRANSFORM_VERSION, BuildConfig, build
+from pipeline.build import build
+from pipeline.recipe import TRANSFORM_VERSION, BuildConfig, PictureRecipe
 from pipeline.records import SPLITS
 from pipeline.release import Release
 from pipeline.shard_build import count_tokens
@@ -29,10 +31,12 @@ def quarantined(release: Release) -> dict[str, tuple[str, str]]:
 def test_the_same_raw_store_gives_the_same_bytes_on_any_number_of_workers(tmp_path: Path) -> None:
     beasts = creatures(40)
     one = build(sample_source(), make_store(tmp_path / "a", beasts), tmp_path / "one", name=NAME)
-    two = build(sample_source(), make_store(tmp_path / "b", beasts), tmp_path / "two", name=NAME, workers=2)
-    assert parquet_bytes(one) == parquet_bytes(two)
-    assert one.manifest.digest == two.manifest.digest
-    assert one.manifest.configs == two.manifest.configs
+    for workers in (2, 4):
+        store = make_store(tmp_path / f"raw{workers}", beasts)
+        more = build(sample_source(), store, tmp_path / f"built{workers}", name=NAME, workers=workers)
+        assert parquet_bytes(one) == parquet_bytes(more)
+        assert one.manifest.digest == more.manifest.digest
+        assert one.manifest.configs == more.manifest.configs
 
 
 def test_all_configs_hold_the_same_ids_in_order_and_decode_to_the_same_record(release: Release) -> None:
@@ -97,7 +101,7 @@ def test_each_bad_input_is_quarantined_with_its_reason_and_the_rest_goes_on(tmp_
 @pytest.mark.parametrize("k", [1, 5])
 def test_any_odd_k_is_built(tmp_path: Path, k: int) -> None:
     store = make_store(tmp_path / "raw", creatures(8))
-    release = build(sample_source(), store, tmp_path / "out", name=NAME, config=BuildConfig(k=k))
+    release = build(sample_source(), store, tmp_path / "out", name=NAME, config=BuildConfig(k=k, windows=(k,)))
     row = release.table(f"windows_k{k}", "train").slice(0, 1).to_pylist()[0]
     assert np.array(row["windows"]).shape[1:] == (k, k)
 
@@ -138,12 +142,22 @@ def test_a_build_never_takes_the_place_of_anything_but_a_build(tmp_path: Path) -
 
 def test_rows_change_only_together_with_the_transform_version(tmp_path: Path) -> None:
     release = build(sample_source(), make_store(tmp_path / "raw", creatures(8)), tmp_path / "out", name=NAME)
-    assert (TRANSFORM_VERSION, release.manifest.digest[:16]) == (2, "3ca807a79fe30a0f"), (
+    assert (TRANSFORM_VERSION, release.manifest.digest[:16]) == (3, "e3e8877256385764"), (
         "the same raw bytes give other rows: raise TRANSFORM_VERSION, then write the new digest here"
     )
 
 
-@pytest.mark.parametrize(("option", "value"), [("k", 4), ("max_side", 0), ("text_share", 1.5)])
-def test_a_config_that_cannot_be_is_refused(option: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"{option} is {value}"):
-        BuildConfig(**{option: value})  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("kind", "option", "value"),
+    [
+        (BuildConfig, "k", 4),
+        (BuildConfig, "text_share", 1.5),
+        (PictureRecipe, "max_side", 0),
+        (PictureRecipe, "colours", 1),
+        (PictureRecipe, "seed", -1),
+        (PictureRecipe, "background", (0, 0, 256)),
+    ],
+)
+def test_a_config_that_cannot_be_is_refused(kind: type, option: str, value: object) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{option} is {value}")):
+        kind(**{option: value})

@@ -282,11 +282,11 @@ def test_a_release_is_built_from_a_folder_and_changes_only_with_it(
     assert second.manifest.digest == first.manifest.digest
     assert second.manifest.configs == first.manifest.configs, "the same Parquet files, provenance included"
 
-    write_table(folder, [record(1), record(2, text="It moved away."), record(3), record(4)], EVENING)
+    write_table(folder, [record(1), record(2, text="It moved away from the river."), record(3), record(4)], EVENING)
     third = built("third")
     assert diff(second, third) == Changes(changed=("beast2",))
     (folder / "images" / "3.png").unlink()
-    write_table(folder, [record(1), record(2, text="It moved away."), record(3), record(5)], EVENING)
+    write_table(folder, [record(1), record(2, text="It moved away from the river."), record(3), record(5)], EVENING)
     fourth = built("fourth")
     assert diff(third, fourth) == Changes(removed=("beast3", "beast4"))
     assert fourth.manifest.quarantine == {"miniature": 2}

@@ -5,14 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.crawl.markup import find_section, markup
-from pipeline.crawl.names import slug
+from pipeline.crawl.markup import find_section, markup, to_section_end
+from pipeline.crawl.names import picture_address, slug
 from pipeline.crawl.pages import gathered, parse_description, parse_list
 from pipeline.crawl.readings import MissingDescription
 from pipeline.crawl.source_files import wiki_source
+from pipeline.crawl.walls import is_challenge
 from pipeline.records import Description
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "pages"
@@ -150,3 +151,106 @@ def test_paragraphs_come_back_as_they_were_written(paragraphs: list[str]) -> Non
     found = parse_description(body.encode(), "x", "en", SOURCE)
     assert isinstance(found, Description)
     assert list(found.paragraphs) == [" ".join(text.split()) for text in paragraphs]
+
+
+@st.composite
+def soups(draw: st.DrawFn) -> bytes:
+    """Draw pages with a section, cut up and mixed with what markup goes wrong by."""
+    pieces = draw(
+        st.lists(
+            st.sampled_from(
+                [
+                    "<h2 id='Biology'>B</h2>",
+                    '<h2 id="Biology">B</h2>',
+                    '<h2><span id="Biology">B</span></h2>',
+                    "<h3>H</h3>",
+                    "<h2>N</h2>",
+                    "<h1>T</h1>",
+                    "<div class='mw-heading'>",
+                    "<div>",
+                    "</div>",
+                    "<p>One.",
+                    "<p>Two.</p>",
+                    "</p>",
+                    "<!--",
+                    "-->",
+                    "<script>",
+                    "</script>",
+                    "<table><tr><td>",
+                    "</table>",
+                    "<b>x",
+                    "</b>",
+                    '"',
+                    "<",
+                    ">",
+                    "<title>",
+                    "</h2>",
+                    "<ul><li>",
+                    "<textarea>",
+                    "é",
+                    "&lt;h2&gt;",
+                    "</body>",
+                    "<br>",
+                ]
+            ),
+            max_size=14,
+        )
+    )
+    return "".join(pieces).encode("latin-1")
+
+
+@given(soups())
+@example(b"<!--<h2>N</h2>--><p>Two.</p>")
+@example(b"<script><h2>N</h2></script><p>Two.</p>")
+@example(b"<ul><li><h2>N</h2></ul><p>Two.</p>")
+def test_what_stands_behind_a_section_changes_nothing_of_it(body: bytes) -> None:
+    """Reading stops at the section's end: a page whose end cannot be seen is read whole, and says the same."""
+    opened = b'<p>a</p><h2 id="Biology">B</h2><p>First.</p>' + body
+    found = parse_description(opened, "x", "en", SOURCE)
+    hidden = opened.replace(b'id="Biology"', b'id = "Biology"')  # the same to a parser, and not found by its bytes
+    assert to_section_end(hidden, "Biology") == hidden
+    assert parse_description(hidden, "x", "en", SOURCE) == found
+
+
+def test_a_page_is_read_no_further_than_to_the_end_of_its_section() -> None:
+    begin = b'<h3 id="Biology">B</h3><p>Text.</p><h4>Sub</h4><p>More.</p><h2 class="next">'
+    assert to_section_end(begin + b"Next</h2><p>no</p>" * 9, "Biology") == begin
+
+
+WALLS = [
+    "<title>",
+    "</title>",
+    "Just a moment...",
+    "Human verification",
+    "<form id='",
+    "challenge-form",
+    "cf-challenge",
+]
+WALLS += ["<script>", "_cf_chl_opt", "</script>", "<p>", "'>", "<TITLE lang=x>", "PX-Captcha", "Attention", "MediaWiki"]
+
+
+@given(st.lists(st.sampled_from(WALLS), max_size=8))
+def test_no_wall_is_taken_for_a_page_by_the_quick_look_before_the_careful_one(parts: list[str]) -> None:
+    body = "".join(parts).encode() + b"<p>"
+    if is_challenge(body):
+        with pytest.raises(ValueError, match="wall against robots"):
+            markup(body, 10_000)
+    else:
+        markup(body, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("/images/a/ab/Ant.png", "http://h.org/images/a/ab/Ant.png"),
+        (" /images/thumb/a/ab/Ant.png/80px-Ant.png ", "http://h.org/images/a/ab/Ant.png"),
+        ("/a/../b.png", "http://h.org/b.png"),
+        ("//other.org/b.png?x#y", "http://other.org/b.png"),
+        ("b c.png", "http://h.org/wiki/b%20c.png"),
+        ("/é.png", "http://h.org/%C3%A9.png"),
+        ("https://o.org/thumb/a/ab/N.png/8px-N.png", "https://o.org/a/ab/N.png"),
+        ("", "http://h.org/wiki/List"),
+    ],
+)
+def test_a_picture_is_led_back_to_the_address_of_its_original(text: str, address: str) -> None:
+    assert picture_address(text, "http://h.org/wiki/List?action=view") == address

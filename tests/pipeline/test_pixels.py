@@ -14,9 +14,11 @@ from palettes.palette import load_palette
 from pipeline import quantize as quantize_module
 from pipeline.pixelize import BACKGROUND, PictureError, pixelize
 from pipeline.quantize import COLOURS, nearest_exact, nearest_table, quantize
+from pipeline.recipe import PictureRecipe
 from tests.raw_stores import png
 
 NES = load_palette("nes")
+WHOLE = PictureRecipe(crop="none", unscale=False)
 LAB = rgb2lab(NES.rgb[None] / 255)[0]
 
 
@@ -55,7 +57,7 @@ def test_the_table_is_exact_for_all_colours() -> None:
 def test_a_damaged_table_on_disk_is_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built = np.zeros(COLOURS, dtype=np.uint8)
     monkeypatch.setenv("PIXELBYTES_CACHE", str(tmp_path))
-    monkeypatch.setattr(quantize_module, "build_table", lambda _rgb: built)
+    monkeypatch.setattr(quantize_module, "build_table", lambda _rgb, _distance: built)
     nearest_table.cache_clear()
     two = np.array([[0, 0, 0], [255, 255, 255]], dtype=np.uint8)
     nearest_table("d", two.tobytes())
@@ -96,9 +98,12 @@ def test_other_modes_are_read(mode: str) -> None:
     if mode == "I;16":
         body = io.BytesIO()
         Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(body, format="PNG")
-        assert pixelize(body.getvalue()).shape == (25, 17, 3)
+        rgb = pixelize(body.getvalue(), WHOLE)
     else:
-        assert pixelize(picture(pixels, mode)).shape == (25, 17, 3)
+        rgb = pixelize(picture(pixels, mode), WHOLE)
+    assert rgb.shape == (25, 17, 3)
+    assert (rgb[5:16, 4:7] == 0).all()
+    assert (rgb[:3] == 255).all()
 
 
 def huge_png(side: int) -> bytes:
@@ -118,7 +123,7 @@ def huge_png(side: int) -> bytes:
         (b"", "are no PNG"),
         (png(1)[: len(png(1)) // 2], "damaged"),
         (huge_png(10_000), "10000×10000 px, more than"),
-        (huge_png(60_000), "far larger than"),
+        (huge_png(60_000), "60000×60000 px, more than"),
         (picture(np.zeros((9, 9, 4), dtype=np.uint8)), "transparent everywhere"),
     ],
 )

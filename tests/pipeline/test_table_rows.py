@@ -234,3 +234,20 @@ def test_whatever_rows_are_spoilt_all_others_keep_their_own_picture_and_page(
     for key, listing in found.items():
         assert listing.pages[0].title == f"E{key.split('-')[1].removeprefix('n')} (x)"
     assert len(found) + len(page.unparsed) == body.count("<tr>") - 1
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=4), max_size=6))
+def test_every_place_that_a_cell_spans_holds_it_and_no_cell_is_lost(spans: list[list[tuple[int, int]]]) -> None:
+    cells = ["".join(f"<td rowspan={d} colspan={a}>{y}.{x}" for x, (d, a) in enumerate(r)) for y, r in enumerate(spans)]
+    root = markup(f"<table><tr>{'<tr>'.join(cells)}</table>".encode(), 100_000)
+    found = texts(root)
+    own = [[text for text, first in line if first] for line in found]
+    assert [line for line in own if line] == [[f"{y}.{x}" for x in range(len(r))] for y, r in enumerate(spans)]
+    wide = [sum(across for _, across in line) for line in spans]
+    assert all(len(line) >= least for line, least in zip(found, wide, strict=False))
+
+
+def test_a_span_of_one_is_no_span() -> None:
+    plain = markup(b"<table><tr><td>a<td>b<tr><td>c<td>d</table>", 1000)
+    spelt = markup(b"<table><tr><td rowspan=1>a<td colspan='1'>b<tr><td rowspan=' 1 '>c<td colspan=0>d</table>", 1000)
+    assert texts(plain) == texts(spelt)

@@ -3,7 +3,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.tokenizer import ORDERS, Part, Segment, decode, decode_record, encode, encode_record, parts, reorder
+from pipeline.tokenizer import (
+    ORDERS,
+    Order,
+    Part,
+    Segment,
+    decode,
+    decode_record,
+    encode,
+    encode_record,
+    grids,
+    parts,
+    reorder,
+)
 from tests.strategies import VOCABULARY, captions, segments, sprites
 
 
@@ -16,7 +28,7 @@ def test_decode_is_the_inverse_of_encode(found: list[Segment]) -> None:
 
 
 @given(sprites(25), captions, st.sampled_from(ORDERS))
-def test_a_record_survives_its_ids_in_either_order(sprite: np.ndarray, caption: str, order: str) -> None:
+def test_a_record_survives_its_ids_in_either_order(sprite: np.ndarray, caption: str, order: Order) -> None:
     ids = encode_record(sprite, caption, VOCABULARY, order)
     back, text = decode_record(ids, VOCABULARY)
     assert np.array_equal(back, sprite)
@@ -32,7 +44,7 @@ def test_reordering_a_record_equals_encoding_it_in_that_order(sprite: np.ndarray
 
 
 @given(sprites(), captions, st.sampled_from(ORDERS))
-def test_each_token_has_its_part(sprite: np.ndarray, caption: str, order: str) -> None:
+def test_each_token_has_its_part(sprite: np.ndarray, caption: str, order: Order) -> None:
     h, w = sprite.shape
     labels = parts(encode_record(sprite, caption, VOCABULARY, order))
     counts = {part: int((labels == part).sum()) for part in Part}
@@ -40,6 +52,55 @@ def test_each_token_has_its_part(sprite: np.ndarray, caption: str, order: str) -
     assert counts[Part.ROW_ENDS] == h
     assert counts[Part.CAPTION] == len(caption) + 1
     assert counts[Part.SHAPE] == len(f"({h}, {w})") + 1
+
+
+def by_definition(ids: list[int]) -> list[list[list[int]]] | None:
+    """Cut ids at separators, one by one; None where they are not as the dataset's page says."""
+    segments: list[list[list[int]]] = []
+    rows: list[list[int]] = [[]]
+    for token in ids:
+        rows[-1].append(token)
+        if token == 1:
+            rows.append([])
+        elif token == 2:
+            segments.append(rows)
+            rows = [[]]
+    ruled = all(len({len(row) for row in segment}) == 1 for segment in segments)
+    return segments if segments and rows == [[]] and ruled and 0 not in ids else None
+
+
+@given(st.lists(st.sampled_from([0, 1, 2, 2, 32, 58, 112]), max_size=12))
+def test_grids_are_what_the_definition_says_and_all_else_is_refused(tokens: list[int]) -> None:
+    ids = np.array(tokens, dtype=np.uint8)
+    wanted = by_definition(tokens)
+    if wanted is None:
+        with pytest.raises(ValueError, match=r"cut off|different widths"):
+            grids(ids)
+    else:
+        assert [grid.tolist() for grid in grids(ids)] == wanted
+
+
+@given(st.lists(st.sampled_from([0, 1, 2, 2, 32, 33, 58, 112]), max_size=12))
+def test_what_decodes_encodes_to_the_same_ids(tokens: list[int]) -> None:
+    ids = np.array(tokens, dtype=np.uint8)
+    try:
+        found = decode(ids, VOCABULARY)
+    except ValueError:
+        return
+    assert np.array_equal(encode(found, VOCABULARY), ids)
+
+
+def test_a_character_without_a_token_is_named() -> None:
+    for text, shown in (("aXb", "'X'"), ("a\tb", r"'\\t'"), ("a\0", r"'\\x00'"), ("é", "'é'")):
+        with pytest.raises(ValueError, match=f"the text holds {shown}, which has no token"):
+            encode([text], VOCABULARY)
+
+
+def test_ids_can_be_changed_without_touching_the_sprite() -> None:
+    sprite = np.zeros((2, 2), dtype=np.uint8)
+    ids = encode_record(sprite, "a", VOCABULARY)
+    ids[:] = 2
+    assert not sprite.any()
 
 
 def test_an_image_costs_h_times_w_plus_1_and_a_text_n_plus_1() -> None:

@@ -65,6 +65,14 @@ def test_records_streamed_side_by_side_do_not_touch(records: list[list[Segment]]
             assert np.array_equal(together[b], record_windows(grids_of(record), k)[place])
 
 
+@given(segments, sides_of_a_window)
+def test_windows_take_k_times_k_bytes_a_token_and_are_those_of_each_segment_alone(found: list[Segment], k: int) -> None:
+    ids = encode(found, VOCABULARY)
+    windows = record_windows(grids_of(ids), k)
+    assert windows.nbytes == len(ids) * k * k
+    assert np.array_equal(windows, np.concatenate([causal_windows(grid, k) for grid in grids_of(ids)]))
+
+
 def test_a_text_far_longer_than_the_stream_began_with_still_equals() -> None:
     ids = encode(["abc " * 200], VOCABULARY)
     stream = WindowStream(1, 5)

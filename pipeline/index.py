@@ -1,0 +1,272 @@
+"""What a build works through, on disk: a crawl joined into entries, their sprites, and what was dropped.
+
+One SQLite file beside the draft, so that memory stays flat at a million records, workers read their own part of it,
+and a build that was killed finds what it had done. It is a scratch file: nothing of it enters a release.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from pipeline.records import Dropped, Entry, Listing, PageLink, Resource
+
+_TABLES = """
+create table if not exists state (name text primary key, value text not null);
+create table if not exists resource (kind text, url text, at integer not null, primary key (kind, url)) without rowid;
+create table if not exists listing (key text primary key, body text not null) without rowid;
+create table if not exists entry (
+    key text primary key, language text not null, family text not null, picture text not null, bodies text not null,
+    split text, body text not null
+);
+create table if not exists sprite (
+    picture text primary key, h integer, w integer, cells blob, same blob, print blob, fault text
+);
+create table if not exists dropped (id text, name text, stage text, reason text, source_url text);
+create unique index if not exists entry_bodies on entry (bodies);
+create index if not exists entry_picture on entry (picture);
+create index if not exists sprite_same on sprite (same);
+"""
+_PRAGMAS = "pragma journal_mode = wal; pragma synchronous = off; pragma cache_size = -16000; pragma page_size = 8192"
+
+
+PackedListing = tuple[str, str]  # its key, and itself as JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """A picture made into a sprite, or why it cannot be one."""
+
+    picture: str  # SHA-256 of the raw picture
+    sprite: UInt8[np.ndarray, "h w"] | None
+    print: bytes = b""  # the sprite's fingerprint, by which near twins are found
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A range of a split's entries, in key order: what one shard holds."""
+
+    split: str
+    start: int
+    stop: int
+
+
+class BuildIndex:
+    """The index of one build. `commit` makes what was done so far survive a kill."""
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        """Open the index at `path`, new when there is none or it is torn; workers open it read-only."""
+        self.path = path
+        self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={'ro' if readonly else 'rwc'}", uri=True)
+        if not readonly:
+            self._db.executescript(_PRAGMAS)
+            self._db.executescript(_TABLES)
+
+    def __enter__(self) -> "BuildIndex":
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file; what was not committed is forgotten."""
+        self._db.close()
+
+    def commit(self) -> None:
+        """Keep what was done so far."""
+        self._db.commit()
+
+    def state(self, name: str) -> str:
+        """Return a value that was kept by name; empty when none was."""
+        row = self._db.execute("select value from state where name = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def keep(self, name: str, value: str) -> None:
+        """Keep a value by name."""
+        self._db.execute("insert or replace into state values (?, ?)", (name, value))
+
+    def add_places(self, places: Iterable[tuple[str, str, int]]) -> None:
+        """Remember where the last line of each resource stands in its manifest, by kind and URL."""
+        self._db.executemany("insert or replace into resource values (?, ?, ?)", places)
+
+    def places(self, kind: str, urls: Iterable[str]) -> dict[str, int]:
+        """Return where those of the resources stand that the crawl has, by URL."""
+        found = {}
+        for url in urls:
+            row = self._db.execute("select at from resource where kind = ? and url = ?", (kind, url)).fetchone()
+            if row:
+                found[url] = row[0]
+        return found
+
+    def lists(self) -> list[int]:
+        """Return where the list pages of the crawl stand, in its order."""
+        return [at for (at,) in self._db.execute("select at from resource where kind = 'list' order by at")]
+
+    def add_listings(self, rows: Iterable[PackedListing]) -> list[PackedListing]:
+        """Add rows of the list; return those whose key there was already, which is kept."""
+        insert = "insert or ignore into listing values (?, ?)"
+        return [row for row in rows if not self._db.execute(insert, row).rowcount]
+
+    def listings(self) -> Iterator[Listing]:
+        """Yield the rows of the list in key order."""
+        for (body,) in self._db.execute("select body from listing order by key"):
+            yield unpacked(body)
+
+    def add_entry(self, entry: Entry, bodies: str) -> str:
+        """Add an entry; return the key of the one that has the same bodies, and is kept instead, or nothing.
+
+        The one that came first is kept.
+        """
+        listing = entry.listing
+        pages = ",".join(map(_packed, entry.descriptions))
+        body = f"[{_packed(listing)},[{pages}],{_packed(entry.miniature)}]"
+        row = (listing.key, listing.language, listing.group, entry.miniature.sha256, bodies, body)
+        done = self._db.execute("insert or ignore into entry values (?, ?, ?, ?, ?, null, ?)", row)
+        if done.rowcount:
+            return ""
+        return str(self._db.execute("select key from entry where bodies = ?", (bodies,)).fetchone()[0])
+
+    def add_dropped(self, dropped: Iterable[Dropped]) -> None:
+        """Add what will not become a record."""
+        rows = ((d.id, d.name, d.stage, d.reason, d.source_url) for d in dropped)
+        self._db.executemany("insert into dropped values (?, ?, ?, ?, ?)", rows)
+
+    def remove(self, dropped: Dropped) -> None:
+        """Take an entry out, and say why."""
+        self._db.execute("delete from entry where key = ?", (dropped.id,))
+        self.add_dropped([dropped])
+
+    def dropped(self, batch: int = 1024) -> Iterator[list[Dropped]]:
+        """Yield what was dropped, by id, stage and reason, in batches."""
+        found = self._db.execute("select id, name, stage, reason, source_url from dropped order by 1, 3, 4, 5")
+        names = [column[0] for column in found.description]
+        while rows := found.fetchmany(batch):
+            yield [Dropped(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def dropped_by_stage(self) -> dict[str, int]:
+        """Count what was dropped, stage by stage."""
+        return dict(self._db.execute("select stage, count(*) from dropped group by stage").fetchall())
+
+    def most_dropped(self, most: int) -> list[tuple[str, int]]:
+        """Return why most was dropped, as `stage: reason`, each with its count."""
+        query = "select stage || ': ' || reason, count(*) from dropped group by 1 order by 2 desc, 1 limit ?"
+        return self._db.execute(query, (most,)).fetchall()
+
+    def undrawn(self) -> list[str]:
+        """Return the pictures that no sprite was made of yet, in order."""
+        query = "select distinct picture from entry where picture not in (select picture from sprite) order by picture"
+        return [row[0] for row in self._db.execute(query)]
+
+    def add_sketches(self, sketches: Iterable[Sketch]) -> None:
+        """Add what became of pictures."""
+        self._db.executemany("insert or replace into sprite values (?, ?, ?, ?, ?, ?, ?)", map(_sketch_row, sketches))
+
+    def faulty(self) -> Iterator[tuple[Entry, str]]:
+        """Yield the entries whose picture cannot be a sprite, and why."""
+        query = "select body, fault from entry join sprite using (picture) where fault != '' order by key"
+        return ((_entry(body), fault) for body, fault in self._db.execute(query).fetchall())
+
+    def sprite(self, picture: str) -> UInt8[np.ndarray, "h w"]:
+        """Return the sprite of a picture."""
+        row = self._db.execute("select h, w, cells from sprite where picture = ?", (picture,)).fetchone()
+        return _sprite(*row)
+
+    def same_sprites(self) -> Iterator[list[Entry]]:
+        """Yield the entries, two or more, of one language that show the same sprite, in key order."""
+        twice = "select language as l, same from entry join sprite using (picture) group by l, same having count(*) > 1"
+        found = "select body from entry join sprite using (picture) where (language, same) = (?, ?) order by key"
+        for shown in self._db.execute(twice).fetchall():
+            yield [_entry(body) for (body,) in self._db.execute(found, shown).fetchall()]
+
+    def families(self) -> Iterator[tuple[str, str, bytes]]:
+        """Yield each picture with each family that shows it, and with its sprite's fingerprint, in order."""
+        query = "select distinct family, picture, print from entry join sprite using (picture) order by family, picture"
+        yield from self._db.execute(query)
+
+    def set_splits(self, splits: Mapping[str, str]) -> None:
+        """Put every family into its split."""
+        self._db.execute("create index if not exists entry_family on entry (family)")
+        rows = ((split, family) for family, split in splits.items())
+        self._db.executemany("update entry set split = ? where family = ?", rows)
+        self._db.execute("create index if not exists entry_split on entry (split, key)")
+
+    def count(self, split: str | None = None) -> int:
+        """Count the entries of a split, or all."""
+        where, given = ("where split = ?", (split,)) if split else ("", ())
+        return int(self._db.execute(f"select count(*) from entry {where}", given).fetchone()[0])  # noqa: S608 - no value
+
+    def entries(self, part: Part) -> Iterator[tuple[Entry, UInt8[np.ndarray, "h w"]]]:
+        """Yield the entries of a part in key order, each with its sprite."""
+        query = (
+            "select body, h, w, cells from entry join sprite using (picture) "
+            "where split = ? order by key limit ? offset ?"
+        )
+        for body, h, w, cells in self._db.execute(query, (part.split, part.stop - part.start, part.start)):
+            yield _entry(body), _sprite(h, w, cells)
+
+    def bodies(self, part: Part) -> Iterator[str]:
+        """Yield what went into the entries of a part, in key order, for its digest."""
+        query = "select body from entry where split = ? order by key limit ? offset ?"
+        for (body,) in self._db.execute(query, (part.split, part.stop - part.start, part.start)):
+            yield body
+
+
+def parts(split: str, count: int, shards: int) -> Sequence[Part]:
+    """Return the ranges of so many entries in so many shards, as equal as can be.
+
+    >>> [(part.start, part.stop) for part in parts("train", 5, 2)]
+    [(0, 2), (2, 5)]
+    """
+    borders = [count * place // shards for place in range(shards + 1)]
+    return [Part(split=split, start=a, stop=b) for a, b in pairwise(borders)]
+
+
+def _sketch_row(sketch: Sketch) -> tuple[str, int, int, bytes, bytes, bytes, str]:
+    if sketch.sprite is None:
+        return sketch.picture, 0, 0, b"", b"", b"", sketch.fault
+    (h, w), cells = sketch.sprite.shape, sketch.sprite.tobytes()
+    return sketch.picture, h, w, cells, hashlib.sha256(bytes((h, w)) + cells).digest()[:16], sketch.print, ""
+
+
+def _sprite(h: int, w: int, cells: bytes) -> UInt8[np.ndarray, "h w"]:
+    return np.frombuffer(cells, dtype=np.uint8).reshape(h, w)
+
+
+_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (Listing, PageLink, Resource)}
+_TO_JSON = json.JSONEncoder(ensure_ascii=False, default=lambda link: [link.title, link.url]).encode
+
+
+def packed(listing: Listing) -> PackedListing:
+    """Return a row of the list as the index keeps it."""
+    return listing.key, _packed(listing)
+
+
+def unpacked(body: str) -> Listing:
+    """Return a row of the list from what the index kept."""
+    return _listing(json.loads(body))
+
+
+def _packed(thing: Listing | Resource) -> str:
+    """Return the values of a dataclass as a JSON list: a quarter of the time that `asdict` takes."""
+    return _TO_JSON([getattr(thing, name) for name in _FIELDS[type(thing)]])
+
+
+def _listing(values: list[Any]) -> Listing:
+    named = dict(zip(_FIELDS[Listing], values, strict=True))
+    pages = tuple(PageLink(title=title, url=url) for title, url in named.pop("pages"))
+    return Listing(**named, pages=pages)
+
+
+def _resource(values: list[Any]) -> Resource:
+    return Resource(**dict(zip(_FIELDS[Resource], values, strict=True)))
+
+
+def _entry(body: str) -> Entry:
+    listing, pages, picture = json.loads(body)
+    return Entry(listing=_listing(listing), descriptions=tuple(map(_resource, pages)), miniature=_resource(picture))

@@ -1,0 +1,78 @@
+"""One pass over the rows of a release that counts again what its manifest says of them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow.parquet as pq
+from jaxtyping import UInt8
+
+from pipeline.records import SPLITS
+from pipeline.release import Release
+from pipeline.rows import DIGESTED, record_digest, shard_digest
+from pipeline.shard_build import count_tokens
+from pipeline.shards import ShardFile
+from pipeline.splits import split_of
+from pipeline.tokenizer import decode_record
+
+BATCH = 128  # records in memory at once
+
+
+@dataclass(slots=True)
+class Recount:
+    """What the rows of a release say."""
+
+    shards: list[tuple[str, str]] = field(default_factory=list)  # split and digest, as they enter the release's digest
+    tokens: Counter[str] = field(default_factory=lambda: Counter({"text": 0, "pixel": 0, "separator": 0}))
+    licences: set[str] = field(default_factory=set)
+    ids: set[str] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)  # families outside the split that their own hash gives
+    large: list[str] = field(default_factory=list)  # records whose sprite is larger than the manifest allows
+
+
+def recount(release: Release, step: Callable[[], None] = lambda: None) -> Recount:
+    """Return what the rows of a release say; `step` is called after each shard. Memory holds a batch and all ids.
+
+    The shards of `records` and `tokens` must hold the same records in the same order, and their ids must decode.
+    """
+    found = Recount()
+    for split in SPLITS:
+        for records, tokens in zip(release.shards("records", split), release.shards("tokens", split), strict=True):
+            drawn = _drawn(release, tokens, found)
+            said = _said(release, records)
+            digests = [_count(row, sprite, split, release, found) for row, sprite in zip(said, drawn, strict=True)]
+            found.shards.append((split, shard_digest(digests)))
+            step()
+    return found
+
+
+def _said(release: Release, shard: ShardFile) -> Iterator[dict[str, object]]:
+    """Yield the rows of a shard of `records`, without their pictures."""
+    with pq.ParquetFile(release.folder / shard.file) as file:
+        for batch in file.iter_batches(batch_size=BATCH, columns=[*DIGESTED]):
+            yield from batch.to_pylist()
+
+
+def _drawn(release: Release, shard: ShardFile, found: Recount) -> Iterator[UInt8[np.ndarray, "h w"]]:
+    """Yield the sprites of a shard of `tokens`, and count its ids."""
+    with pq.ParquetFile(release.folder / shard.file) as file:
+        for batch in file.iter_batches(batch_size=BATCH, columns=["tokens"]):
+            for tokens in batch.column("tokens"):
+                ids = tokens.values.to_numpy()
+                found.tokens.update(count_tokens(ids))
+                yield decode_record(ids, release.vocabulary)[0]
+
+
+def _count(
+    row: Mapping[str, object], sprite: UInt8[np.ndarray, "h w"], split: str, release: Release, found: Recount
+) -> str:
+    """Count one record; return its digest."""
+    key, group = str(row["id"]), str(row["group"])
+    found.ids.add(key)
+    found.licences.add(str(row["licence"]))
+    if split_of(group) != split:
+        found.moved.add(group)
+    if max(sprite.shape) > release.manifest.max_side:
+        found.large.append(key)
+    return record_digest(row, sprite)
