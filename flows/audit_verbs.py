@@ -49,20 +49,19 @@ def _table(found: Audit) -> Table:
     on = found.dataset
     title = f"{on.ref}, {on.split}: {found.records:,} records, in means per record"
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
-    for heading in ("tokenisation", "part"):
-        table.add_column(heading, no_wrap=True)
+    table.add_column("", no_wrap=True)
     for heading in ("tokens", "V", "capacity", "bits", "used", "/token", "/unit"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("by", no_wrap=True)
-    table.add_column("lossless", no_wrap=True)
-    table.add_column("ΔE", justify="right", no_wrap=True)
+    table.add_column("loss", no_wrap=True)
     for one in found.tokenisations:
-        told = ("yes" if one.lossless else "no", f"{one.against_sprite.mean:.2f}")
-        table.add_row(one.name, "picture", *_cells(one.picture, "/px"), one.picture.model, *told)
-        table.add_row("", "caption", *_cells(one.caption, "/char"), one.caption.model)
-        table.add_row("", "record", *_cells(one.record, ""), style="bold", end_section=True)
+        loss = "lossless" if one.lossless else f"ΔE {one.against_sprite.mean:.2f}"
+        table.add_row(f"{one.name}:", style="bold")
+        table.add_row("picture", *_cells(one.picture, "/px"), one.picture.model, loss)
+        table.add_row("caption", *_cells(one.caption, "/ch"), one.caption.model)
+        table.add_row("record", *_cells(one.record, ""), style="bold", end_section=True)
     for reference in found.references:
-        table.add_row(reference.name, reference.part, "", "", "", f"{reference.bits:,.0f}", style="dim")
+        table.add_row(reference.name, "", "", "", f"{reference.bits:,.0f}", style="dim")
     return table
 
 
@@ -82,9 +81,9 @@ def _lines(found: Audit) -> list[str]:
     chosen = f"learned on {found.learned_on:,} training records, chosen on {found.chosen_on}"
     lines = [
         "",
-        "capacity: tokens × log2 V bits; used: the share of it that the bits are",
+        "capacity: tokens × log2 V bits; used: the share of it that the bits are; /unit: bits a pixel or character",
         f"bits: exact, -log2 p by the best count model of each part, {chosen}",
-        "lossless, ΔE: decoded again, against the release's own sprite (CIELAB ΔE76, mean over pixels)",
+        "loss: decoded again, against the release's own sprite (CIELAB ΔE76, mean over pixels)",
     ]
     lossy = (one for one in found.tokenisations if not one.lossless)
     lines += [f"{one.name} against the sprites: {_told(one.against_sprite)}" for one in lossy]

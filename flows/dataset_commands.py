@@ -1,5 +1,6 @@
 """Commands about datasets: crawl, survey, build, check, compare, publish."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -208,6 +209,10 @@ def rebuild(  # noqa: PLR0913 - a command's options
         from flows import reproduce_verbs
 
         given = reproduce_verbs.require_one(source, from_)
+        changed = {f"--{key.replace('_', '-')}": value is not None for key, value in asdict(recipe).items()}
+        wanted = {"--public or --private": public is not None, "--offline": offline, "--crawl": crawl, "--to": to}
+        spoken = {"--name": name, "--contact": contact, "--allow": allow, "--because": because, "--rights": rights}
+        reproduce_verbs.refuse_others({**changed, **wanted, **spoken})
         return reproduce_verbs.rebuild_from(data_root(data), given, out, workers, as_json=json)
     from flows import verbs
 

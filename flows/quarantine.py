@@ -9,17 +9,16 @@ from flows.console import out, say
 from flows.errors import DONE
 from flows.settings import DataRoot
 from flows.verbs import open_release
-from pipeline.gates_yields import DropGroup, drop_groups
+from pipeline.gates.yields import DropGroup, drop_groups
 from pipeline.release import Release
 
 SHOWN = 6  # ids of a group on the terminal
-ALL = 1_000_000  # ids of a group for a machine
 
 
 def dropped(root: DataRoot, release: str, *, as_json: bool) -> int:
     """Show what did not become a record, and why."""
     found = open_release(release, root)
-    groups = drop_groups(found, ALL if as_json else SHOWN)
+    groups = drop_groups(found, None if as_json else SHOWN)
     if as_json:
         say({"release": found.version.ref, "dropped": [asdict(group) for group in groups]}, "", as_json=True)
     elif groups:

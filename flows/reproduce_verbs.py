@@ -1,6 +1,5 @@
 """What `rebuild --from` does: build an old release again from the raw store, and say whether it is the same."""
 
-import shutil
 from pathlib import Path
 
 from flows.console import counting, err, say
@@ -10,7 +9,7 @@ from pipeline.crawl.raw import RawStore
 from pipeline.crawl.source_files import known_sources, load_source
 from pipeline.publish import LATEST, resolve
 from pipeline.release import MANIFEST
-from pipeline.reproduce import Past, reproduce
+from pipeline.reproduce import Past, Reproduced, reproduce
 
 SHOWN = 20  # differences named to a person
 
@@ -22,7 +21,7 @@ def rebuild_from(root: DataRoot, reference: str, out: Path | None, workers: int,
     """
     past = _past(reference, root)
     manifest = past.manifest
-    target = out or _own_place(root, manifest.name, manifest.version)
+    target = out or root.built(f"{manifest.name}-reproduced") / manifest.version
     _require_outside(target, root)
     store = RawStore(root.raw(manifest.source))
     today = load_source(manifest.source) if manifest.source in known_sources() else None
@@ -36,9 +35,10 @@ def rebuild_from(root: DataRoot, reference: str, out: Path | None, workers: int,
         )
         told += f"\n  and {len(done.faults) - SHOWN} more (--json names all)" if len(done.faults) > SHOWN else ""
     else:
-        told += f"byte for byte the same ({done.files} files)"
+        same = "byte for byte the same" if done.whole else "the same as its manifest says; no file of it lies there"
+        told += f"{same} ({done.files} files)"
     result: dict[str, object] = {"release": f"{manifest.name}@{manifest.version}", "folder": str(done.release.folder)}
-    result |= {"same": not done.faults, "files": done.files, "faults": list(done.faults)}
+    result |= {"same": not done.faults, "files": done.files, "compared": _compared(done), "faults": list(done.faults)}
     say(result, told, as_json=as_json)
     return FAILED if done.faults else DONE
 
@@ -56,11 +56,9 @@ def _past(reference: str, root: DataRoot) -> Past:
     return past
 
 
-def _own_place(root: DataRoot, name: str, version: str) -> Path:
-    """Return where a copy lies by default; an older copy there is taken away, for it can be made again."""
-    place = root.built(f"{name}-reproduced") / version
-    shutil.rmtree(place, ignore_errors=True)
-    return place
+def _compared(done: Reproduced) -> str:
+    """Say what the copy was held against, for programs: the release's own files, or what its manifest says of them."""
+    return "files" if done.whole else "manifest"
 
 
 def _require_outside(target: Path, root: DataRoot) -> None:
@@ -77,3 +75,18 @@ def require_one(source: str | None, past: str | None) -> str:
     if not past:
         raise UsageError("rebuild needs a SOURCE, or --from with a release of the past.")
     return past
+
+
+def refuse_others(given: dict[str, object]) -> None:
+    """Refuse options that mean nothing with `rebuild --from`, by their name on the command line and their value.
+
+    None, False, an empty text and an empty list count as not given. UsageError names all that were.
+    """
+    named = [
+        name for name, value in given.items() if value is not None and value is not False and value not in ("", ())
+    ]
+    if named:
+        raise UsageError(
+            f"--from reproduces a release as it was, so {', '.join(named)} would change nothing: leave "
+            f"{'it' if len(named) == 1 else 'them'} out (--out, --workers, --data and --json remain)."
+        )

@@ -13,11 +13,11 @@ from flows.server import start_guarded_server
 from flows.settings import DataRoot
 from pipeline import checks
 from pipeline.build import build as build_release
-from pipeline.build import require_replaceable
 from pipeline.crawl.collect import check_collect, collect, rules_for
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.source_files import known_sources, load_source
 from pipeline.crawl.sources import Source
+from pipeline.drafts import require_replaceable
 from pipeline.publish import Audience, FolderStore, Published, resolve, visibility
 from pipeline.release import UNRELEASED, Release, blocking
 from pipeline.verify import verify as verify_release

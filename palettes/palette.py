@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 
 PALETTE_FOLDER = Path(__file__).parent
 MAX_PALETTE_BYTES = 65_536  # far beyond any real palette: a longer file is a mistake or an attack
+MAX_NAME = 200  # characters: the name of a palette becomes a file of the release
 MAX_COLOURS = 198  # bytes and colours together must fit an 8-bit id
 
 Colour = tuple[int, int, int]  # red, green, blue
@@ -38,14 +39,24 @@ class Palette:
         return "\n".join(["GIMP Palette", f"Name: {self.name}", "Columns: 11", *rows]) + "\n"
 
 
+def is_plain_name(name: str) -> bool:
+    r"""Say whether a name can be one part of a path everywhere: printable, no slash, no backslash, no dot in front.
+
+    >>> [is_plain_name(name) for name in ("nes", "my colours", "", ".nes", "a/b", "a\nb")]
+    [True, True, False, False, False, False]
+    """
+    return 0 < len(name) <= MAX_NAME and name.isprintable() and not name.startswith(".") and not set(name) & {*"/\\"}
+
+
 def load_palette(name_or_path: str | Path) -> Palette:
     """Return a palette of this folder by name, or any .gpl, .hex or .pal file by path.
 
     A .pal file is what JASC's Paint Shop Pro writes (text), what Windows writes (RIFF) or, as emulators of consoles
     keep it, nothing but three bytes a colour. Such raw files (the NES's has 64 entries, ten of them black) repeat
     colours because hardware has a place for each: there, a repeated colour counts once, where it comes first.
-    In all others a repeated colour is a mistake. Raises ValueError for an unknown name, an unreadable line or file, a
-    repeated colour, or fewer than 2 or more than 198 colours.
+    In all others a repeated colour is a mistake. A file's name without its ending becomes the palette's, and names a
+    file in each release. Raises ValueError for an unknown name, a file whose name cannot be a palette's, an unreadable
+    line or file, a repeated colour, or fewer than 2 or more than 198 colours.
 
     >>> len(load_palette("nes"))
     55
@@ -57,6 +68,11 @@ def load_palette(name_or_path: str | Path) -> Palette:
     if not by_path and text not in known:
         kinds = "a .gpl, .hex or .pal file"
         raise ValueError(f"palette {text!r} is not known: choose one of {', '.join(known)}, or give {kinds}.")
+    if not is_plain_name(path.stem) or path.suffix.lower() not in _READERS:
+        raise ValueError(
+            f"palette file {text!r} has no name that a file in a release could have: before its ending use letters, "
+            "digits and dashes, such as mine.gpl."
+        )
     if not path.is_file():
         raise ValueError(f"palette file {text!r} does not exist: check the path.")
     with path.open("rb") as file:

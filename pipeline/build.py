@@ -1,5 +1,6 @@
 """The one place that composes the stages: raw store → release folder. The unit of work is a shard."""
 
+import hashlib
 import json
 import multiprocessing
 import shutil
@@ -12,22 +13,23 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from palettes.vocabulary import Vocabulary
 from pipeline import joining, rows
 from pipeline.crawl.ledger import source_line
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.sources import Source
+from pipeline.drafts import WORK, draft_for, forget_others, require_replaceable, swap
 from pipeline.index import BuildIndex, Part, parts
 from pipeline.joining import Run
 from pipeline.locks import only_one
 from pipeline.recipe import TRANSFORM_VERSION, BuildConfig
 from pipeline.records import SPLITS
-from pipeline.release import UNRELEASED, Manifest, Release, code_version, write_text
+from pipeline.release import Manifest, Release, code_version, made_with, write_text
 from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout
 from pipeline.shard_build import ShardReport, ShardTask, build_shard, said
 from pipeline.shards import ShardFile, ShardWriter, shard_name
 
 SHARD_ROWS = 1024  # records of a shard; the number of shards is a power of two, so that growth rarely moves a border
-WORK = ".work"  # in a draft: what a build that was killed goes on from
 Progress = Callable[[int, int], None]  # steps done (pictures drawn, records built), and steps in all
 
 
@@ -40,6 +42,7 @@ class _Job:
     crawl: str
     name: str
     config: BuildConfig
+    vocabulary: Vocabulary  # loaded once: the palette's file may change under a build
     draft: Path
     run: Run
     progress: Progress
@@ -72,18 +75,28 @@ def build(  # noqa: PLR0913 - the command's own options
     """
     require_replaceable(out)
     config = config or source.build
-    config.vocabulary()  # speaks of an unknown palette before any work is done
+    vocabulary = config.vocabulary()  # speaks of an unknown palette before any work is done
     with only_one(store.root, "building from"):
         chosen = crawl or next(reversed(store.crawl_names()), None)
         if chosen is None:
             raise ValueError(f"{store.root} holds no finished crawl: crawl {source.name} first.")
         store.manifest(chosen)  # speaks of a crawl that is not there
         with only_one(out.parent, f"building {out.name} in", f".{out.name}.lock"), _processes(workers) as run:
-            draft = _draft(out, source)
-            _fill(_Job(source=source, store=store, crawl=chosen, name=name, config=config, draft=draft, run=run,
-                       progress=progress))  # fmt: skip
+            draft = draft_for(out, secret=bool(source.withheld))
+            job = _Job(
+                source=source,
+                store=store,
+                crawl=chosen,
+                name=name,
+                config=config,
+                vocabulary=vocabulary,
+                draft=draft,
+                run=run,
+                progress=progress,
+            )
+            _fill(job)
             shutil.rmtree(draft / WORK)
-            return Release.open(_swap(draft, out))
+            return Release.open(swap(draft, out))
 
 
 def _fill(job: _Job) -> None:
@@ -95,30 +108,21 @@ def _fill(job: _Job) -> None:
             index.add_dropped(report.dropped)
         if not any(report.rows for report in reports):
             raise ValueError(f"no record could be built from crawl {job.crawl}: {_reasons(index)}.")
-        _forget_others(job.draft, reports)
+        forget_others(job.draft, [file.file for report in reports for file in report.files.values()])
         quarantine = _write_quarantine(job.draft, index)
-        palette = job.config.vocabulary().palette
+        palette = job.vocabulary.palette
         write_text(job.draft / "palettes" / f"{palette.name}.gpl", palette.gpl())
         Release(folder=job.draft, manifest=_manifest(job, index, reports)).with_manifest(
             configs={**_files(reports), "quarantine": {QUARANTINE_SPLIT: (quarantine,)}}
         )
 
 
-def _draft(out: Path, source: Source) -> Path:
-    """Return the folder to build in, with what a killed build left there; what may not go out is its owner's alone."""
-    draft = out.with_name(f".{out.name}.part")
-    draft.parent.mkdir(parents=True, exist_ok=True)
-    draft.mkdir(mode=0o700 if source.withheld else 0o777, exist_ok=True)
-    if source.withheld:
-        draft.chmod(0o700)  # it may stand there from a day when nothing was withheld
-    (draft / WORK).mkdir(exist_ok=True)
-    return draft
-
-
 def _index(job: _Job) -> Path:
     """Return where the index of this build is; one that was left by another build is taken away."""
     rules = {"source": asdict(job.source), "config": asdict(job.config), "crawl": job.crawl, "raw": str(job.store.root)}
-    asked = json.dumps([TRANSFORM_VERSION, job.config.vocabulary().digest, rules], sort_keys=True)
+    with job.store.manifest(job.crawl).open("rb") as manifest:
+        crawled = hashlib.file_digest(manifest, "sha256").hexdigest()
+    asked = json.dumps([TRANSFORM_VERSION, job.vocabulary.digest, crawled, rules], sort_keys=True)
     work = job.draft / WORK
     note = work / "build.json"
     if not note.is_file() or note.read_text(encoding="utf-8") != asked:
@@ -137,16 +141,17 @@ def _gather(job: _Job, index: BuildIndex) -> None:
     pictures = index.undrawn()
     job.steps = len(pictures) + index.count()
     job.step(0)
-    vocabulary = job.config.vocabulary()
-    draw = partial(joining.sketch, raw=job.store.root, palette=vocabulary.palette, recipe=job.config.pictures)
+    palette = job.vocabulary.palette
+    draw = partial(joining.sketch, raw=job.store.root, palette=palette, recipe=job.config.pictures)
     for sketches in job.run(draw, joining.chunks(pictures)):
         index.add_sketches(sketches)
         index.commit()
         job.step(len(sketches))
     if not index.state("split"):
         joining.drop_faulty(index)
-        joining.drop_repeated(index, partial(said, index=index, store=job.store, source=job.source, config=job.config))
-        index.keep("split", json.dumps(joining.split_families(index)))
+        caption = partial(said, index=index, store=job.store, source=job.source, config=job.config)
+        joining.drop_repeated(index, caption)
+        index.keep("split", json.dumps(joining.split_families(index, caption)))
         index.commit()
     job.steps = job.done + index.count()
 
@@ -163,6 +168,7 @@ def _shards(job: _Job, index: BuildIndex) -> Iterator[ShardReport]:
             out=job.draft,
             source=job.source,
             config=job.config,
+            palette=job.vocabulary.palette,
         )
         for ranges in _ranges(index)
         for place, part in enumerate(ranges)
@@ -198,7 +204,7 @@ def _processes(workers: int) -> Iterator[Run]:
 
 def _manifest(job: _Job, index: BuildIndex, reports: Sequence[ShardReport]) -> Manifest:
     """Return what the shards amount to."""
-    config, source, vocabulary = job.config, job.source, job.config.vocabulary()
+    config, source, vocabulary = job.config, job.source, job.vocabulary
     tokens = dict(sum((Counter(report.tokens) for report in reports), Counter()))
     counts: dict[str, int] = {
         split: sum(report.rows for report in reports if report.split == split) for split in SPLITS
@@ -211,7 +217,10 @@ def _manifest(job: _Job, index: BuildIndex, reports: Sequence[ShardReport]) -> M
         crawl=job.crawl,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         code_version=code_version(),
-        transform={"version": TRANSFORM_VERSION, "parameters": _parameters(config, source, job.store)},
+        transform={
+            "version": TRANSFORM_VERSION,
+            "parameters": _parameters(config, vocabulary.palette.name, source, job.store),
+        },
         palette={"name": vocabulary.palette.name, "digest": vocabulary.palette.digest},
         vocabulary={"size": len(vocabulary), "digest": vocabulary.digest},
         k=config.k,
@@ -230,6 +239,7 @@ def _manifest(job: _Job, index: BuildIndex, reports: Sequence[ShardReport]) -> M
             "built": sum(counts.values()),
         },
         twins=json.loads(index.state("split")),
+        made_with=made_with(),
     )
 
 
@@ -240,16 +250,6 @@ def _files(reports: Sequence[ShardReport]) -> dict[str, dict[str, tuple[ShardFil
     }
 
 
-def _forget_others(draft: Path, reports: Sequence[ShardReport]) -> None:
-    """Take away what a killed build of another crawl or config left in the draft."""
-    kept = {draft / file.file for report in reports for file in report.files.values()}
-    for path in draft.rglob("*"):
-        if path.is_file() and path not in kept and (draft / WORK) not in path.parents:
-            path.unlink()
-    for folder in (path for path in draft.iterdir() if path.is_dir() and not any(path.iterdir())):
-        folder.rmdir()
-
-
 def _write_quarantine(draft: Path, index: BuildIndex) -> ShardFile:
     with ShardWriter(draft, shard_name("quarantine", QUARANTINE_SPLIT, 0, 1), quarantine_layout()) as writer:
         for dropped in index.dropped():
@@ -257,35 +257,11 @@ def _write_quarantine(draft: Path, index: BuildIndex) -> ShardFile:
         return writer.close()
 
 
-def _parameters(config: BuildConfig, source: Source, store: RawStore) -> dict[str, object]:
-    said = {
-        **asdict(config),
-        "palette": config.vocabulary().palette.name,
-    }  # its path is nobody's business
+def _parameters(config: BuildConfig, palette: str, source: Source, store: RawStore) -> dict[str, object]:
+    said = asdict(config) | {"palette": palette}  # its name: the path is nobody's business
     rules = source_line(store, source).sha256  # kept in the raw store, so that the same rows can be built again
     return {**said, "shard_rows": SHARD_ROWS, "assertions": asdict(source.assertions), "rules": rules}
 
 
 def _reasons(index: BuildIndex) -> str:
     return "; ".join(f"{count} × {reason}" for reason, count in index.most_dropped(3)) or "it lists nothing"
-
-
-def require_replaceable(out: Path) -> None:
-    """Refuse to put a build where something else stands: only nothing, an empty folder or an older build may go."""
-    if out.is_symlink() or not out.name:
-        raise ValueError(f"{out} is a link or has no name of its own: give the path of a new folder.")
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not (out / "manifest.json").is_file() or Release.open(out).manifest.version != UNRELEASED:
-        raise ValueError(f"{out} holds something else than an unpublished build: give the path of a new folder.")
-
-
-def _swap(draft: Path, out: Path) -> Path:
-    """Put the finished folder in its place; an older one goes only once the new one is there."""
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.replace(old)
-    draft.replace(out)
-    shutil.rmtree(old, ignore_errors=True)
-    return out

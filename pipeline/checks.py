@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
-from pipeline.gates_drift import drift
-from pipeline.gates_leakage import Sketches, leakage
-from pipeline.gates_records import RECORD_GATES, look, record_gates
-from pipeline.gates_yields import YIELD_GATES, yield_gates
+from pipeline.gates.drift import drift
+from pipeline.gates.leakage import Sketches, leakage
+from pipeline.gates.moves import moves
+from pipeline.gates.records import RECORD_GATES, look, record_gates
+from pipeline.gates.yields import YIELD_GATES, yield_gates
 from pipeline.release import Gate, Release
 
-GATE_NAMES = (*RECORD_GATES, "leakage", *YIELD_GATES, "drift")
+GATE_NAMES = (*RECORD_GATES, "leakage", *YIELD_GATES, "moved", "drift")
 _OF_ROWS = ("schema", "order", "digests", "vocabulary", "decode", "windows")
 
 
@@ -16,13 +17,13 @@ def check(release: Release, against: Release | None = None) -> tuple[Gate, ...]:
     """Return all gates of a release, passed or not; nothing is written.
 
     Reads each shard once, a few hundred records at a time. `against` is the last release, when there is one: what was
-    lost since and how far the tokens drifted are asked of the two.
+    lost since, what changed its split and how far the tokens drifted are asked of the two.
     """
     with Sketches() as sketches:
         findings = look(release, sketches)
         gates = (*record_gates(findings, release.manifest), leakage(sketches, findings.table()))
     gates += yield_gates(release, against)
-    return gates if against is None else (*gates, drift(findings.tokens, release, against))
+    return gates if against is None else (*gates, moves(release, against), drift(findings.tokens, release, against))
 
 
 def row_faults(release: Release) -> dict[str, tuple[str, ...]]:

@@ -20,15 +20,17 @@ import numpy as np
 from jaxtyping import UInt8, UInt32
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from pipeline.plain_png import PNG, read_plain
+
 MAX_PIXELS = 4096 * 4096  # of the raw picture; checked before anything is decoded
 MAX_BYTES = 16 * 1024 * 1024  # of the raw file
 FORMATS = ("PNG", "GIF", "JPEG", "WEBP")
 OPAQUE = 0xFF000000  # packed colours from here on are opaque; see Pixels
 DRAWN = 0x01000000  # and from here on not wholly transparent
 DAMAGE = (OSError, ValueError, SyntaxError, EOFError, IndexError)  # what damaged files raise in Pillow
-_EXIF = ("exif", "Raw profile type exif")
-_PNG = b"\x89PNG\r\n\x1a\n"
 _BLACK = b"\0\0\0\xff" * 256  # what Pillow gives indices that have no palette entry
+_HIDDEN = b"\0\0\0\0"
+_EXIF = ("exif", "Raw profile type exif")
 
 
 class PictureError(ValueError):
@@ -64,7 +66,10 @@ def decode(body: bytes, *, indices: bool = True) -> Pixels:
     """
     if len(body) > MAX_BYTES:
         raise PictureError(f"the file has {len(body):,} bytes, more than the {MAX_BYTES:,} allowed.")
-    if body.startswith(_PNG) and b"acTL" not in body and b"eXIf" not in body:
+    plain = read_plain(body, MAX_PIXELS) if indices else None
+    if plain:
+        return Pixels(plain.cells, _palette(plain.entries, plain.alphas) if plain.entries else None)
+    if body.startswith(PNG) and b"acTL" not in body and b"eXIf" not in body:
         _check_size(int.from_bytes(body[16:20], "big"), int.from_bytes(body[20:24], "big"))
         return _decoded(body, indices=indices)  # Pillow warns of animations only: the guard costs a tenth of the time
     with warnings.catch_warnings():
@@ -120,16 +125,28 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _indexed(image: Image.Image) -> Pixels:
-    """Return a P picture as indices and their colours; wholly transparent entries are all 0."""
-    entries = image.im.getpalette("RGB", "RGBX")
-    colours = np.frombuffer(bytearray(entries + _BLACK[len(entries) :]), dtype="<u4")
-    transparency = image.info.get("transparency")
-    if isinstance(transparency, bytes):
-        colours.view(np.uint8)[3 : 4 * len(transparency) : 4] = np.frombuffer(transparency, dtype=np.uint8)
-        colours[colours < DRAWN] = 0
-    elif transparency is not None:
-        colours[transparency] = 0
-    return Pixels(_cells(image, "u1"), colours)
+    transparency = image.info.get("transparency", b"")
+    alphas = transparency if isinstance(transparency, bytes) else b"\xff" * transparency + b"\0"
+    return Pixels(_cells(image, "u1"), _palette(image.im.getpalette("RGB", "RGB"), alphas))
+
+
+def _palette(entries: bytes, alphas: bytes) -> UInt32[np.ndarray, "256"]:
+    """Return packed colours: black where a palette has no entry, opaque where it has no alpha, 0 where that is 0."""
+    if len(alphas) > 256:  # noqa: PLR2004 - what a byte counts
+        raise ValueError(f"its palette has {len(alphas)} alphas, more than 256")
+    count = len(entries) // 3
+    packed = bytearray(_BLACK)  # moving bytes costs less than a small array does
+    packed[0 : 4 * count : 4], packed[1 : 4 * count : 4], packed[2 : 4 * count : 4] = (
+        entries[::3],
+        entries[1::3],
+        entries[2::3],
+    )
+    packed[3 : 4 * len(alphas) : 4] = alphas
+    hidden = alphas.find(0)
+    while hidden >= 0:
+        packed[4 * hidden : 4 * hidden + 4] = _HIDDEN
+        hidden = alphas.find(0, hidden + 1)
+    return np.frombuffer(packed, dtype="<u4")
 
 
 def _in_rgba(image: Image.Image, depth: str) -> Image.Image:

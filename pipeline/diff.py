@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from pipeline.records import SPLITS, Split
 from pipeline.release import UNRELEASED, Changes, Manifest, Release
 from pipeline.schema import QUARANTINE_SPLIT
+from pipeline.shards import batches
 from pipeline.tokenizer import decode_record
 
 FIRST_VERSION = "v1.0.0"
@@ -30,6 +31,7 @@ _COLUMNS: dict[Aspect, tuple[str, ...]] = {  # the columns of `records` that an 
     "licence": ("licence", "attribution"),
 }
 _DIGEST_BYTES = 16  # of a record's digest: enough to tell any two apart
+_ASPECT_BYTES = 8  # of an aspect's digest: it is compared with one other only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,21 +90,22 @@ def _digests(release: Release) -> Iterator[tuple[str, bytes]]:
     """Yield the id of each record with its digest and the place of its split in a few bytes."""
     for place, split in enumerate(SPLITS):
         for shard in release.shards("records", split):
-            table = release.read(shard, ["id", "digest"])
-            ids, digests = (table.column(name).to_pylist() for name in ("id", "digest"))
-            for key, digest in zip(ids, digests, strict=True):
-                yield key, blake2b(str(digest).encode(), digest_size=_DIGEST_BYTES).digest() + bytes([place])
+            for table in batches(release.folder / shard.file, ["id", "digest"]):
+                ids, digests = (table.column(name).to_pylist() for name in ("id", "digest"))
+                for key, digest in zip(ids, digests, strict=True):
+                    yield key, blake2b(str(digest).encode(), digest_size=_DIGEST_BYTES).digest() + bytes([place])
 
 
-def _faces(release: Release, wanted: Collection[str]) -> dict[str, tuple[object, ...]]:
-    """Return a short digest of each aspect of the wanted records, in the order of ASPECTS."""
+def _faces(release: Release, wanted: Collection[str]) -> dict[str, bytes]:
+    """Return a short digest of each aspect of the wanted records, in the order of ASPECTS, one behind the other."""
     columns = ["id", *(name for names in _COLUMNS.values() for name in names)]
-    found: dict[str, tuple[object, ...]] = {}
+    found: dict[str, bytes] = {}
     for split, records, tokens in rows_of(release, wanted, columns):
         for row, ids in zip(records.to_pylist(), tokens.column("tokens").combine_chunks(), strict=True):
             told = {aspect: repr([row[name] for name in names]).encode() for aspect, names in _COLUMNS.items()}
             told |= {"split": split.encode(), "picture": _picture(ids.values.to_numpy(), release)}
-            found[row["id"]] = tuple(blake2b(told[aspect], digest_size=8).digest() for aspect in ASPECTS)
+            digests = [blake2b(told[aspect], digest_size=_ASPECT_BYTES).digest() for aspect in ASPECTS]
+            found[row["id"]] = b"".join(digests)
     return found
 
 
@@ -131,31 +134,28 @@ def _picture(ids: UInt8[np.ndarray, "L"], release: Release) -> bytes:
     return repr(sprite.shape).encode() + shown
 
 
-def _differing(before: tuple[object, ...], after: tuple[object, ...]) -> tuple[Aspect, ...]:
-    return tuple(aspect for aspect, was, now in zip(ASPECTS, before, after, strict=True) if was != now)
-
-
-def removal_reasons(old: Release, new: Release) -> dict[str, str]:
-    """Return why each record that left is gone, by id in order, as `new` tells it: `stage: reason`, or not listed.
-
-    The reasons are one line each, but quote the site: escape them for whatever shows them.
-    """
-    return reasons_of(new, diff(old, new).removed)
+def _differing(before: bytes, after: bytes) -> tuple[Aspect, ...]:
+    starts = range(0, len(ASPECTS) * _ASPECT_BYTES, _ASPECT_BYTES)
+    parts = (slice(start, start + _ASPECT_BYTES) for start in starts)
+    return tuple(aspect for aspect, part in zip(ASPECTS, parts, strict=True) if before[part] != after[part])
 
 
 def reasons_of(release: Release, ids: Collection[str]) -> dict[str, str]:
     """Return why a release lacks these ids: what its quarantine says, else that they are no longer in the list.
 
-    Of several reasons for one id, that of the list comes last: it speaks of a second row, not of the record.
+    Of several reasons for one id, that of the list comes last: it speaks of a second row, not of the record. Each is
+    one line, but quotes the site: escape it for whatever shows it.
     """
     found: dict[str, str] = {}
+    listed: dict[str, str] = {}
     if ids and "quarantine" in release.manifest.configs:
-        table = release.table("quarantine", QUARANTINE_SPLIT, columns=["id", "stage", "reason"])
-        wanted = set(ids)
-        for row in sorted(table.to_pylist(), key=lambda row: row["stage"] == "list"):
-            if row["id"] in wanted:
-                found.setdefault(row["id"], " ".join(f"{row['stage']}: {row['reason']}".split()))
-    return {key: found.get(key, NOT_LISTED) for key in sorted(ids)}
+        keys = pa.array(sorted(set(ids)), type=pa.string())
+        for shard in release.shards("quarantine", QUARANTINE_SPLIT):
+            for table in batches(release.folder / shard.file, ["id", "stage", "reason"]):
+                for row in table.filter(pc.is_in(table.column("id"), value_set=keys)).to_pylist():
+                    told = listed if row["stage"] == "list" else found
+                    told.setdefault(row["id"], " ".join(f"{row['stage']}: {row['reason']}".split()))
+    return {key: found.get(key) or listed.get(key, NOT_LISTED) for key in sorted(ids)}
 
 
 def next_version(old: Manifest | None, new: Manifest | None, changes: Changes) -> str | None:

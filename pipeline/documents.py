@@ -4,9 +4,10 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from pipeline.release import MANIFEST, DamagedRelease, Document, Release
+from pipeline.release import MANIFEST, DamagedRelease, Document, Release, seal_of
 from pipeline.shards import file_sha256
 
 #: What file managers leave behind wherever they look; everything else in a release must be accounted for.
@@ -52,16 +53,17 @@ def document(path: Path, name: str) -> Document:
 
 
 def sealed(release: Release) -> Release:
-    """Let a release's manifest name every file of its folder that is no shard, and return it; all is on the disk then.
+    """Let a release's manifest name every file that is no shard, and seal it; return it. All is on the disk then.
 
     The last step before a version stands: `release.folder` must hold nothing else than what belongs to it.
     DamagedRelease when a file has a name that no manifest may hold.
     """
-    shards = {shard.file for splits in release.manifest.configs.values() for part in splits.values() for shard in part}
-    found = [(name, path) for name, path in files_of(release.folder) if name not in shards and name != MANIFEST]
+    known = {*release.manifest.files, MANIFEST}
+    found = [(name, path) for name, path in files_of(release.folder) if name not in known]
     if odd := [name for name, path in found if not is_plain(path)]:
         raise DamagedRelease(f"{release.folder / odd[0]} is no plain file: remove it, then try again.")
     for _, path in found:
         sync_file(path)
-    release.with_manifest(documents=tuple(document(path, name) for name, path in found))
+    whole = replace(release.manifest, documents=tuple(document(path, name) for name, path in found))
+    release.with_manifest(documents=whole.documents, seal=seal_of(whole))
     return Release.open(release.folder)  # read back: a manifest that cannot be opened never becomes a version

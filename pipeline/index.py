@@ -23,7 +23,7 @@ create table if not exists state (name text primary key, value text not null);
 create table if not exists resource (kind text, url text, at integer not null, primary key (kind, url)) without rowid;
 create table if not exists listing (key text primary key, body text not null) without rowid;
 create table if not exists entry (
-    key text primary key, language text not null, family text not null, picture text not null, bodies text not null,
+    key text primary key, family text not null, picture text not null, bodies text not null,
     split text, body text not null
 );
 create table if not exists sprite (
@@ -65,18 +65,34 @@ class BuildIndex:
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         """Open the index at `path`, new when there is none or it is torn; workers open it read-only."""
         self.path = path
-        self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={'ro' if readonly else 'rwc'}", uri=True)
-        if not readonly:
-            self._db.executescript(_PRAGMAS)
-            self._db.executescript(_TABLES)
+        address = f"{path.resolve().as_uri()}?mode={'ro' if readonly else 'rwc'}"
+        self._db = sqlite3.connect(address, uri=True)
+        if readonly:
+            return
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError:
+            self._db.close()
+            for torn in path.parent.glob(f"{path.name}*"):
+                torn.unlink()
+            self._db = sqlite3.connect(address, uri=True)
+            self._prepare()
+
+    def _prepare(self) -> None:
+        self._db.executescript(_PRAGMAS)
+        self._db.executescript(_TABLES)
+        if self._db.execute("pragma quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("the index is torn")
 
     def __enter__(self) -> "BuildIndex":
         """Return itself."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close the file; what was not committed is forgotten."""
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Close the file; what was not committed is forgotten. OSError for what SQLite could not do, as a full disk."""
         self._db.close()
+        if isinstance(error, sqlite3.Error):
+            raise OSError(f"the build's index {self.path} failed ({error}): make room, and build again.") from error
 
     def commit(self) -> None:
         """Keep what was done so far."""
@@ -126,8 +142,8 @@ class BuildIndex:
         listing = entry.listing
         pages = ",".join(map(_packed, entry.descriptions))
         body = f"[{_packed(listing)},[{pages}],{_packed(entry.miniature)}]"
-        row = (listing.key, listing.language, listing.group, entry.miniature.sha256, bodies, body)
-        done = self._db.execute("insert or ignore into entry values (?, ?, ?, ?, ?, null, ?)", row)
+        row = (listing.key, listing.group, entry.miniature.sha256, bodies, body)
+        done = self._db.execute("insert or ignore into entry values (?, ?, ?, ?, null, ?)", row)
         if done.rowcount:
             return ""
         return str(self._db.execute("select key from entry where bodies = ?", (bodies,)).fetchone()[0])
@@ -178,9 +194,9 @@ class BuildIndex:
         return _sprite(*row)
 
     def same_sprites(self) -> Iterator[list[Entry]]:
-        """Yield the entries, two or more, of one language that show the same sprite, in key order."""
-        twice = "select language as l, same from entry join sprite using (picture) group by l, same having count(*) > 1"
-        found = "select body from entry join sprite using (picture) where (language, same) = (?, ?) order by key"
+        """Yield the entries, two or more, that show the same sprite, in key order."""
+        twice = "select same from entry join sprite using (picture) group by same having count(*) > 1 order by same"
+        found = "select body from entry join sprite using (picture) where same = ? order by key"
         for shown in self._db.execute(twice).fetchall():
             yield [_entry(body) for (body,) in self._db.execute(found, shown).fetchall()]
 
@@ -188,6 +204,15 @@ class BuildIndex:
         """Yield each picture with each family that shows it, and with its sprite's fingerprint, in order."""
         query = "select distinct family, picture, print from entry join sprite using (picture) order by family, picture"
         yield from self._db.execute(query)
+
+    def family_names(self) -> list[str]:
+        """Return the families, in order."""
+        return [name for (name,) in self._db.execute("select distinct family from entry order by family")]
+
+    def showing(self, family: str, picture: str) -> list[Entry]:
+        """Return the entries of a family that show a picture, in key order."""
+        query = "select body from entry where picture = ? and family = ? order by key"
+        return [_entry(body) for (body,) in self._db.execute(query, (picture, family)).fetchall()]
 
     def set_splits(self, splits: Mapping[str, str]) -> None:
         """Put every family into its split."""
@@ -203,9 +228,10 @@ class BuildIndex:
 
     def entries(self, part: Part) -> Iterator[tuple[Entry, UInt8[np.ndarray, "h w"]]]:
         """Yield the entries of a part in key order, each with its sprite."""
-        query = (
-            "select body, h, w, cells from entry join sprite using (picture) "
-            "where split = ? order by key limit ? offset ?"
+        query = (  # the range first: joined first, each shard would join all entries before it
+            "select body, h, w, cells from "
+            "(select key, body, picture from entry where split = ? order by key limit ? offset ?) "
+            "join sprite using (picture) order by key"
         )
         for body, h, w, cells in self._db.execute(query, (part.split, part.stop - part.start, part.start)):
             yield _entry(body), _sprite(h, w, cells)

@@ -157,17 +157,22 @@ def drop_repeated(index: BuildIndex, said: Callable[[Entry], str]) -> None:
                 index.remove(drop(entry.listing, "duplicate", reason, entry.miniature.url))
 
 
-def split_families(index: BuildIndex) -> dict[str, int]:
-    """Put each family into a split, and families with pictures alike into one; return how many those are."""
-    families, pictures, prints = [], [], bytearray()
-    for family, picture, one in index.families():
-        families.append(family)
-        pictures.append(picture)
-        prints += one
-    rows = np.frombuffer(prints, dtype=np.uint8).reshape(-1, FINGERPRINT)
-    pairs = twin_pairs(rows, lambda row: index.sprite(pictures[row]))
-    together = joined_groups(families, pairs)
-    index.set_splits({family: split_of(named) for family, named in together.items()})
-    named = Counter(together.values())
-    joined = [count for count in named.values() if count > 1]
-    return {"pictures": len(np.unique(pairs)), "families": sum(joined), "sets": len(joined)}
+def split_families(index: BuildIndex, said: Callable[[Entry], str]) -> dict[str, int]:
+    """Put each family into a split, and families with pictures alike into one; return how many those are.
+
+    A picture of which nothing can be `said` will not be in the release, so it joins no families.
+    """
+    shown = list(index.families())
+    while True:
+        prints = np.frombuffer(b"".join(one for _, _, one in shown), dtype=np.uint8).reshape(-1, FINGERPRINT)
+        families, pictures = [family for family, _, _ in shown], [picture for _, picture, _ in shown]
+        pairs = twin_pairs(prints, lambda row: index.sprite(pictures[row]))  # noqa: B023 - it is not kept
+        crossing = {row for pair in pairs.tolist() if families[pair[0]] != families[pair[1]] for row in pair}
+        silent = {row for row in crossing if not any(map(said, index.showing(families[row], pictures[row])))}
+        if not silent:
+            break
+        shown = [one for row, one in enumerate(shown) if row not in silent]
+    together = dict.fromkeys(index.family_names()) | joined_groups(families, pairs)
+    index.set_splits({family: split_of(named or family) for family, named in together.items()})
+    sets = [count for count in Counter(named for named in together.values() if named).values() if count > 1]
+    return {"pictures": len(np.unique(pairs)), "families": sum(sets), "sets": len(sets)}

@@ -6,17 +6,17 @@ they are given, so that a pair which is found once is found in every smaller or 
 """
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, product
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int, UInt8
+from jaxtyping import Bool, Float64, Int, Int64, Integer, Shaped, UInt8
 
 Sprite = UInt8[np.ndarray, "h w"]  # palette indices
 Other = UInt8[np.ndarray, "H W"]  # the same, of another size
-Sprites = Iterable[UInt8[np.ndarray, "_ _"]]  # each of its own size
+Drawn = UInt8[np.ndarray, "_ _"]  # one of several, each of its own size
+Sprites = Iterable[Drawn]
 
 FINGERPRINT = 64  # bytes: the exact picture's digest, two sides, then bits that sum up the drawing
 DIGEST, SIDES = 8, 10  # where the digest ends, and where the sides end
@@ -29,8 +29,9 @@ ROUNDED = 0.1  # of a drawing's edges, how many more or fewer it may have when s
 TOLD, TOLD_BACK = 0.70, 0.55  # how well colours must tell the other's colours: better and worse direction
 SLACK, SLACK_SHARE = 2, 12  # px, or parts of the longer one, by which the sides of twins may differ
 GRID = 12  # cells a side onto which a drawing is spread for its fingerprint
-BATCH = 256  # sprites whose bits are made at once
-ROW = 256  # bits of one row of a drawing: 128 for edges across, 128 for edges down; wide enough to be shifted
+BATCH = 128  # sprites whose bits are made at once
+NUMBERS = bytes(range(256))
+Edges = tuple[Bool[np.ndarray, "_ _"], Bool[np.ndarray, "_ _"]]  # across and down
 
 
 def fingerprint(sprite: Sprite) -> bytes:
@@ -52,43 +53,37 @@ def fingerprints(sprites: Sprites) -> UInt8[np.ndarray, "n 64"]:
     rows = [np.zeros((0, FINGERPRINT), dtype=np.uint8)]
     ahead = iter(sprites)
     while batch := list(islice(ahead, BATCH)):
-        heads, folds = zip(*map(_sketch, batch), strict=True)
-        head = np.frombuffer(b"".join(heads), dtype=np.uint8).reshape(-1, SIDES)
-        rows.append(np.concatenate([head, np.packbits(np.stack(folds) @ _mixture() > 0, axis=1)], axis=1))
+        rows.append(_batch(batch))
     return np.concatenate(rows)
 
 
-def _sketch(sprite: Sprite) -> tuple[bytes, Float64[np.ndarray, "288"]]:
-    """Return a fingerprint's first bytes, and what its bits are made from."""
-    _check(sprite)
-    across, down = _edges(sprite)
-    plain = _is_plain(across, down)
-    sides = b"\0\0" if plain else bytes(sprite.shape)
-    return _digest(sprite, plain=plain) + sides, _folded(across, down)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Portrait:
-    """A sprite made ready for comparing: made once, compared many times."""
-
-    sprite: Sprite
-    digest: bytes  # equal for sprites that are equal up to colours and mirroring (plain ones: up to mirroring)
-    plain: bool
-    drawings: tuple[int, int]  # its edges, and its mirror image's, as a number: shifting the picture shifts its bits
-
-
-def portrait(sprite: Sprite, digest: bytes = b"") -> Portrait:
-    """Return the sprite's portrait, with its fingerprint's digest where that is known; ValueError as `fingerprint`."""
-    _check(sprite)
-    across, down = _edges(sprite)
-    plain = _is_plain(across, down)
-    mirrored = _drawing(across[:, ::-1], down[:, ::-1])
-    return Portrait(
-        sprite=sprite,
-        digest=digest or _digest(sprite, plain=plain),
-        plain=plain,
-        drawings=(_drawing(across, down), mirrored),
+def _batch(sprites: Sequence[Drawn]) -> UInt8[np.ndarray, "n 64"]:
+    for sprite in sprites:
+        _checked(sprite)
+    sides = np.array([sprite.shape for sprite in sprites], dtype=np.int64).T
+    drawn, inside = padded(sprites, *sides.max(axis=1).tolist())
+    across = (drawn[:, :, 1:] != drawn[:, :, :-1]) & inside[:, :, 1:]
+    down = (drawn[:, 1:] != drawn[:, :-1]) & inside[:, 1:]
+    edges = np.count_nonzero(across, axis=(1, 2)) + np.count_nonzero(down, axis=(1, 2))
+    plain = _are_plain(edges, *sides)
+    digests = b"".join(
+        _digest(sprite, plain=is_plain) for sprite, is_plain in zip(sprites, plain.tolist(), strict=True)
     )
+    head = np.frombuffer(digests, dtype=np.uint8).reshape(-1, DIGEST)
+    bits = np.packbits(_folded(across, down, *sides) @ _mixture() > 0, axis=1)
+    return np.concatenate([head, (sides * ~plain).T.astype(np.uint8), bits], axis=1)
+
+
+def padded(
+    sprites: Sequence[Drawn], high: int, wide: int
+) -> tuple[UInt8[np.ndarray, "n H W"], Bool[np.ndarray, "n H W"]]:
+    """Return sprites in the upper left corners of one array, and where each one's pixels are."""
+    drawn = np.zeros((len(sprites), high, wide), dtype=np.uint8)
+    for place, sprite in zip(drawn, sprites, strict=True):
+        place[: len(sprite), : sprite.shape[1]] = sprite
+    sides = np.array([sprite.shape for sprite in sprites], dtype=np.int64).reshape(-1, 2)
+    rows, columns = np.arange(high) < sides[:, :1], np.arange(wide) < sides[:, 1:]
+    return drawn, rows[:, :, None] & columns[:, None]
 
 
 def alike(a: Sprite, b: Other) -> bool:
@@ -104,22 +99,15 @@ def alike(a: Sprite, b: Other) -> bool:
     >>> alike(rows.astype(np.uint8), 9 - rows[:, ::-1].astype(np.uint8))
     True
     """
-    return alike_portraits(portrait(a), portrait(b))
-
-
-def alike_portraits(a: Portrait, b: Portrait) -> bool:
-    """Tell whether two sprites are twins, by their portraits; see `alike`."""
-    if a.digest == b.digest:
+    one, other = map(_edges, (_checked(a), _checked(b)))
+    counts, sides = np.array([_counted(one), _counted(other)]), np.array([a.shape, b.shape]).T
+    plain = _are_plain(counts, *sides).tolist()
+    if _digest(a, plain=plain[0]) == _digest(b, plain=plain[1]):
         return True
-    if a.plain or b.plain or not _may_be_twins(a.sprite.shape, b.sprite.shape):
+    if any(plain) or not sides_agree(*sides.T).all() or not balanced(*counts[:, None]).all():
         return False
-    counts = a.drawings[0].bit_count(), b.drawings[0].bit_count()
-    if min(counts) < (DRAWN - ROUNDED) * max(counts):
-        return False
-    if _order(b) < _order(a):  # stretching rounds: one order for a pair, so that the answer does not depend on it
-        a, b = b, a
-    faces = zip((b.sprite, b.sprite[:, ::-1]), b.drawings, strict=True)
-    return any(_shifted(a, *face) or _stretched(a, face[0]) for face in faces)
+    small, large = sorted((a, b), key=lambda sprite: sprite.shape)  # stretching rounds: one order for a pair
+    return any(_shifted(small, face) or _stretched(small, face) for face in (large, large[:, ::-1]))
 
 
 def sides_agree(a: Int[np.ndarray, "*n"], b: Int[np.ndarray, "*n"]) -> Bool[np.ndarray, "*n"]:
@@ -128,111 +116,118 @@ def sides_agree(a: Int[np.ndarray, "*n"], b: Int[np.ndarray, "*n"]) -> Bool[np.n
     return agree
 
 
-def _may_be_twins(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    return all(abs(i - j) <= max(SLACK, max(i, j) // SLACK_SHARE) for i, j in zip(a, b, strict=True))
+def balanced(one: Int[np.ndarray, "*n"], other: Int[np.ndarray, "*n"]) -> Bool[np.ndarray, "*n"]:
+    """Tell for pairs of drawings, by how many edges they have, whether they can coincide."""
+    balance: Bool[np.ndarray, "*n"] = np.minimum(one, other) >= (DRAWN - ROUNDED) * np.maximum(one, other)
+    return balance
 
 
-def _check(sprite: Sprite) -> None:
+def _checked(sprite: Sprite) -> Sprite:
     if not sprite.size or max(sprite.shape) > LARGEST:
         h, w = sprite.shape
         raise ValueError(f"the sprite has {h}×{w} px: give one of 1 to {LARGEST} px a side.")
+    return sprite
 
 
-def _edges(sprite: Sprite) -> tuple[Bool[np.ndarray, "h w-1"], Bool[np.ndarray, "h-1 w"]]:
+def _edges(sprite: Sprite) -> Edges:
     """Return where a pixel differs from its right neighbour, and from the one below."""
     return sprite[:, 1:] != sprite[:, :-1], sprite[1:] != sprite[:-1]
 
 
-def _is_plain(across: Bool[np.ndarray, "h v"], down: Bool[np.ndarray, "u w"]) -> bool:
-    edges = int(np.count_nonzero(across)) + int(np.count_nonzero(down))
-    return edges < LEAST or across.size + down.size - edges < LEAST
+def _counted(edges: Edges) -> int:
+    return sum(int(np.count_nonzero(plane)) for plane in edges)
+
+
+def _are_plain(
+    edges: Int[np.ndarray, "*n"], h: Int[np.ndarray, "*n"], w: Int[np.ndarray, "*n"]
+) -> Bool[np.ndarray, "*n"]:
+    """Tell whether sprites of so many edges, of h × w px, are plain."""
+    plain: Bool[np.ndarray, "*n"] = (edges < LEAST) | (2 * h * w - h - w - edges < LEAST)
+    return plain
 
 
 def _digest(sprite: Sprite, *, plain: bool) -> bytes:
     """Return 8 bytes that only the same picture has, up to mirroring and, unless it is plain, to colours."""
-    faces = (sprite, sprite[:, ::-1])
+    faces = sprite.tobytes(), sprite[:, ::-1].tobytes()
     key = bytes((plain, *sprite.shape))
     return min(
-        hashlib.blake2b((face if plain else _numbered(face)).tobytes(), digest_size=DIGEST, key=key).digest()
-        for face in faces
+        hashlib.blake2b(face if plain else _numbered(face), digest_size=DIGEST, key=key).digest() for face in faces
     )
 
 
-def _numbered(sprite: Sprite) -> UInt8[np.ndarray, "h*w"]:
+def _numbered(pixels: bytes) -> bytes:
     """Return the pixels with their colours numbered as they come in reading order: the same for every recolouring."""
-    flat = sprite.ravel()
-    first = np.full(256, flat.size, dtype=np.intp)
-    first[flat[::-1]] = np.arange(flat.size - 1, -1, -1)  # of equal indices the last assignment stays
-    number = np.empty(256, dtype=np.uint8)
-    number[first.argsort()] = np.arange(256, dtype=np.uint8)
-    numbered: UInt8[np.ndarray, "h*w"] = number[flat]
-    return numbered
+    colours, rest = b"", pixels
+    while rest := rest.lstrip(colours):
+        colours += rest[:1]
+    return pixels.translate(bytes.maketrans(colours, NUMBERS[: len(colours)]))
 
 
-def _drawing(across: Bool[np.ndarray, "h v"], down: Bool[np.ndarray, "u w"]) -> int:
-    """Return the edges as a number of h·256 bits: pixel (y, x) has bits 256·y + x (across) and 256·y + 128 + x."""
-    h, w = len(across), down.shape[1]
-    rows = np.zeros((h, ROW), dtype=np.bool_)
-    rows[:, : w - 1] = across
-    rows[: h - 1, ROW // 2 : ROW // 2 + w] = down
-    return int.from_bytes(np.packbits(rows, bitorder="little").tobytes(), "little")
-
-
-def _order(one: Portrait) -> tuple[tuple[int, ...], bytes]:
-    return one.sprite.shape, one.sprite.tobytes()
-
-
-def _shifted(a: Portrait, b: Sprite, drawing: int) -> bool:
+def _shifted(a: Sprite, b: Other) -> bool:
     """Tell whether a sprite agrees with another one, laid over it in some place, unstretched."""
-    both = a.drawings[0].bit_count() + drawing.bit_count()
-    places = ((y, x) for y in _offsets(len(a.sprite), len(b)) for x in _offsets(a.sprite.shape[1], b.shape[1]))
-    for y, x in places:
-        shift = ROW * y + x
-        common = a.drawings[0] << shift & drawing if shift >= 0 else a.drawings[0] & drawing << -shift
-        if _coincide(common.bit_count(), both) and _tells(*_overlap(a.sprite, b, y, x)):
-            return True
-    return False
+    one, other = _edges(a), _edges(b)
+    places = list(product(offsets(len(a), len(b)), offsets(a.shape[1], b.shape[1])))
+    common = np.array([_common(one, other, *place) for place in places])
+    hits = np.flatnonzero(coincide(common, np.full_like(common, _counted(one) + _counted(other))))
+    return any(tells(*overlap(a, b, *places[hit])) for hit in hits.tolist())
 
 
-def _stretched(a: Portrait, b: Sprite) -> bool:
+def _stretched(a: Sprite, b: Other) -> bool:
     """Tell whether a sprite agrees with another one that is brought to its size, or the other way round."""
-    if a.sprite.shape == b.shape:
+    if a.shape == b.shape:
         return False
-    pairs = ((a.sprite, _resized(b, a.sprite.shape)), (_resized(a.sprite, b.shape), b))
-    return any(_same_drawing(*pair) and _tells(*pair) for pair in pairs)
+    pairs = ((a, resized(b, a.shape)), (resized(a, b.shape), b))
+    return any(_same_drawing(*pair) and tells(*pair) for pair in pairs)
 
 
 def _same_drawing(a: Sprite, b: Sprite) -> bool:
-    one, other = _drawing(*_edges(a)), _drawing(*_edges(b))
-    return _coincide((one & other).bit_count(), one.bit_count() + other.bit_count())
+    one, other = _edges(a), _edges(b)
+    both = _counted(one) + _counted(other)
+    return bool(coincide(np.array([_common(one, other, 0, 0)]), np.array([both])).all())
 
 
-def _offsets(a: int, b: int) -> range:
+def _common(one: Edges, other: Edges, y: int, x: int) -> int:
+    """Return how many edges coincide when pixel (0, 0) of one drawing lies on (y, x) of the other."""
+    planes = zip(one, other, strict=True)
+    return sum(int(np.count_nonzero(np.logical_and(*overlap(a, b, y, x)))) for a, b in planes)
+
+
+def offsets(a: int, b: int) -> range:
     """Return where a side of `a` px may begin on one of `b` px: whole within it, and one px to either side."""
     return range(min(0, b - a) - 1, max(0, b - a) + 2)
 
 
-def _overlap(a: Sprite, b: Other, y: int, x: int) -> tuple[UInt8[np.ndarray, "i j"], UInt8[np.ndarray, "i j"]]:
+def overlap(
+    a: Shaped[np.ndarray, "h w"], b: Shaped[np.ndarray, "H W"], y: int, x: int
+) -> tuple[Shaped[np.ndarray, "i j"], Shaped[np.ndarray, "i j"]]:
     """Return what both show when pixel (0, 0) of `a` lies on (y, x) of `b`."""
-    h, w = min(len(a), len(b) - y) + min(0, y), min(a.shape[1], b.shape[1] - x) + min(0, x)
+    h = max(0, min(len(a), len(b) - y) + min(0, y))
+    w = max(0, min(a.shape[1], b.shape[1] - x) + min(0, x))
     top, left = max(0, -y), max(0, -x)
     return a[top : top + h, left : left + w], b[top + y : top + y + h, left + x : left + x + w]
 
 
-def _resized(sprite: Sprite, shape: tuple[int, ...]) -> UInt8[np.ndarray, "H W"]:
+def resized(sprite: Sprite, shape: tuple[int, ...]) -> UInt8[np.ndarray, "H W"]:
     """Return the sprite at another size, by nearest pixel."""
-    rows, columns = ((2 * np.arange(n) + 1) * old // (2 * n) for n, old in zip(shape, sprite.shape, strict=True))
+    rows, columns = map(nearest, sprite.shape, shape)
     resized: UInt8[np.ndarray, "H W"] = sprite[rows[:, None], columns]
     return resized
 
 
-def _coincide(common: int, both: int) -> bool:
+def nearest(old: int, new: int) -> Int64[np.ndarray, "n"]:
+    """Return which of the `old` lines of a side are shown by each of `new` lines."""
+    lines: Int64[np.ndarray, "n"] = (2 * np.arange(new) + 1) * old // (2 * new)
+    return lines
+
+
+def coincide(common: Integer[np.ndarray, "*n"], both: Int[np.ndarray, "*n"]) -> Bool[np.ndarray, "*n"]:
     """Tell whether enough edges coincide, of `both` drawings' edges added up; few edges must nearly all do so."""
     union = both - common
-    return common >= union * (1 - (1 - DRAWN) * min(1.0, union / MANY))
+    enough: Bool[np.ndarray, "*n"] = common >= union * (1 - (1 - DRAWN) * np.minimum(1.0, union / MANY))
+    return enough
 
 
-def _tells(a: Sprite, b: Sprite) -> bool:
+def tells(a: Sprite, b: Sprite) -> bool:
     """Tell whether the colours of two overlaid sprites tell one another well enough."""
     width = int(b.max()) + 1
     pairs = a.astype(np.intp) * width + b
@@ -250,27 +245,36 @@ def _saved(table: Int[np.ndarray, "A B"]) -> float:
     return (told - int(columns.max())) / errors if errors else 0.0
 
 
-def _folded(across: Bool[np.ndarray, "h v"], down: Bool[np.ndarray, "u w"]) -> Float64[np.ndarray, "288"]:
-    """Return how dense a drawing's edges are where, in a form that mirroring leaves as it is.
+def _folded(
+    across: Bool[np.ndarray, "n H v"],
+    down: Bool[np.ndarray, "n u W"],
+    h: Int64[np.ndarray, "n"],
+    w: Int64[np.ndarray, "n"],
+) -> Float64[np.ndarray, "n 288"]:
+    """Return how dense drawings' edges are where, in a form that mirroring leaves as it is.
 
     All numbers are whole and within float64, here and in what is made of them, so that no machine rounds otherwise.
     """
-    h, w = len(across), down.shape[1]
-    maps = np.empty((2, GRID, GRID))
-    maps[0] = _spread(h, edges=False) @ across @ _spread(w, edges=True).T
-    maps[1] = _spread(h, edges=True) @ down @ _spread(w, edges=False).T
+    high, wide = across.shape[1], down.shape[2]
+    pixels, edges = _spreads()
+    maps = np.empty((len(h), 2, GRID, GRID))
+    maps[:, 0] = pixels[h, :, :high] @ across @ edges[w, :, : wide - 1].transpose(0, 2, 1)
+    maps[:, 1] = edges[h, :, : high - 1] @ down @ pixels[w, :, :wide].transpose(0, 2, 1)
     one, other = maps[..., : GRID // 2], maps[..., : GRID // 2 - 1 : -1]
-    return np.concatenate([(one + other).ravel(), np.abs(one - other).ravel()])
+    folded: Float64[np.ndarray, "n 288"] = np.stack([one + other, np.abs(one - other)], axis=1).reshape(len(h), -1)
+    return folded
 
 
-@lru_cache(maxsize=256)
-def _spread(n: int, *, edges: bool) -> Float64[np.ndarray, "12 m"]:
-    """Return how much each of the n pixels of a side, or of the n - 1 edges between them, counts in each grid cell."""
-    at = np.arange(2, 2 * n, 2) if edges else np.arange(1, 2 * n, 2)
-    centres = (2 * np.arange(GRID) + 1) * n
-    # a tent that reaches one and a half cells to either side
-    tents: Float64[np.ndarray, "12 m"] = np.maximum(0.0, 3 * n - np.abs(at * GRID - centres[:, None]))
-    return tents
+@lru_cache(maxsize=1)
+def _spreads() -> tuple[Float64[np.ndarray, "100 12 99"], Float64[np.ndarray, "100 12 98"]]:
+    """Return how much each pixel of a side, and each edge between two, counts in each grid cell, for every length."""
+    tables = np.zeros((2, LARGEST + 1, GRID, LARGEST))
+    for n in range(1, LARGEST + 1):
+        centres = (2 * np.arange(GRID) + 1) * n
+        for table, at in zip(tables, (np.arange(1, 2 * n, 2), np.arange(2, 2 * n, 2)), strict=True):
+            # a tent that reaches one and a half cells to either side
+            table[n, :, : len(at)] = np.maximum(0.0, 3 * n - np.abs(at * GRID - centres[:, None]))
+    return tables[0], tables[1, :, :, :-1]
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,7 @@ from pipeline.recipe import MAX_SIDE, PictureRecipe
 
 __all__ = [
     "BACKGROUND", "FORMATS", "MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "STEPS", "PictureError",
-    "crop", "enlargement", "flatten", "pixelize", "reduce", "shrink", "unscale",
+    "blend", "crop", "drawing", "enlargement", "flatten", "pixelize", "reduce", "shrink", "unscale",
 ]  # fmt: skip
 
 PLAIN = PictureRecipe()
@@ -37,10 +37,15 @@ def pixelize(body: bytes, recipe: PictureRecipe = PLAIN) -> UInt8[np.ndarray, "h
 
     Raises PictureError for bytes that are no picture, are damaged, are too large or show nothing.
     """
+    return flatten(drawing(body, recipe), recipe)
+
+
+def drawing(body: bytes, recipe: PictureRecipe = PLAIN) -> Pixels:
+    """Return the small pixels that the recipe makes of a picture file, transparency and all; errors as pixelize."""
     pixels = decode(body)
     for _, step in STEPS:
         pixels = step(pixels, recipe)
-    return flatten(pixels, recipe)
+    return pixels
 
 
 def crop(pixels: Pixels, recipe: PictureRecipe) -> Pixels:
@@ -132,12 +137,16 @@ def _changes(packed: UInt32[np.ndarray, "h w"]) -> list[int]:
 
 def _in_blocks(cells: np.ndarray, factor: int) -> bool:
     """Tell whether each block of factor×factor cells holds one value; equal colours can have more than one."""
-    first = cells[::factor].tobytes()  # bytes compare faster than small arrays
-    if any(cells[n::factor].tobytes() != first for n in range(1, factor)):
-        return False
     lines = cells[::factor]
+    first = lines.tobytes()  # bytes compare faster than small arrays
+    for n in range(1, factor):
+        if cells[n::factor].tobytes() != first:
+            return False
     first = lines[:, ::factor].tobytes()
-    return all(lines[:, n::factor].tobytes() == first for n in range(1, factor))
+    for n in range(1, factor):  # noqa: SIM110 - a loop is faster than a generator
+        if lines[:, n::factor].tobytes() != first:
+            return False
+    return True
 
 
 def shrink(pixels: Pixels, recipe: PictureRecipe) -> Pixels:
@@ -185,16 +194,16 @@ def reduce(pixels: Pixels, recipe: PictureRecipe) -> Pixels:
 
 
 def flatten(pixels: Pixels, recipe: PictureRecipe) -> UInt8[np.ndarray, "h w 3"]:
-    """Blend the pixels with the background by their alpha, rounding to nearest."""
+    """Return red, green and blue of the pixels on the recipe's background."""
     if pixels.colours is None:
-        flat = _blended(pixels.cells, recipe.background)
+        flat = blend(pixels.cells, recipe.background)
     else:
-        flat = _blended(pixels.colours, recipe.background).take(pixels.cells)
+        flat = blend(pixels.colours, recipe.background).take(pixels.cells)
     return cv2.cvtColor(flat.view(np.uint8).reshape(*flat.shape, 4), cv2.COLOR_RGBA2RGB)
 
 
-def _blended(packed: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
-    """Return packed colours over the background; their last byte says nothing any more."""
+def blend(packed: UInt32[np.ndarray, "*shape"], background: tuple[int, int, int]) -> UInt32[np.ndarray, "*shape"]:
+    """Blend packed colours with the background by their alpha, rounding to nearest; alpha says nothing any more."""
     red, green, blue = background
     flat = packed.copy()
     flat[packed < DRAWN] = red | green << 8 | blue << 16

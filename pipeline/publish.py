@@ -1,12 +1,11 @@
 """A release folder into a plain folder of releases: all or nothing, never twice, `latest` moved last."""
 
 import os
-import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.card import write_card
+from pipeline.cards.card import write_card
 from pipeline.diff import diff, next_version
 from pipeline.documents import copied, sealed
 from pipeline.locks import only_one
@@ -14,6 +13,8 @@ from pipeline.records import DatasetVersion
 from pipeline.release import (
     MANIFEST,
     MAX_STATEMENT,
+    NAME,
+    VERSION,
     DamagedRelease,
     Manifest,
     Release,
@@ -26,8 +27,6 @@ from pipeline.shards import sync_folder
 LATEST = "latest"
 STATEMENT_WORDS = 3  # a statement of rights has at least so many: "yes" states nothing
 _MODES: dict[Visibility, int] = {"public": 0o777, "private": 0o700}  # of a version's folder, less the umask
-_VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
 class GateError(Exception):
@@ -90,7 +89,7 @@ class FolderStore:
 
     def folder(self, name: str) -> Path:
         """Return where a dataset's releases lie; ValueError for a name that is not `org/name`."""
-        if not _NAME.fullmatch(name) or ".." in name:
+        if not NAME.fullmatch(name):
             raise ValueError(
                 f"dataset name {name!r} is not of the form org/name: use letters, digits, dots and dashes."
             )
@@ -98,7 +97,7 @@ class FolderStore:
 
     def versions(self, name: str) -> tuple[str, ...]:
         """Return the versions of a dataset, oldest first. A folder appears only when it is complete."""
-        found = (_VERSION.fullmatch(path.name) for path in self.folder(name).glob("v*"))
+        found = (VERSION.fullmatch(path.name) for path in self.folder(name).glob("v*"))
         return tuple(
             match[0] for match in sorted(filter(None, found), key=lambda match: tuple(map(int, match.groups())))
         )
@@ -195,8 +194,7 @@ def _copy(release: Release, target: Path, mode: int) -> None:
     The build's own modes and times stay behind, and so does whatever else lies in it. DamagedRelease when a shard is
     gone, or has other bytes than the manifest says.
     """
-    manifest = release.manifest
-    shards = {shard.file: shard for splits in manifest.configs.values() for part in splits.values() for shard in part}
+    shards = release.manifest.files
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(mode=mode)  # before anything lies in it
     for name in (*shards, f"palettes/{release.palette.name}.gpl"):
@@ -220,7 +218,7 @@ def resolve(reference: str, releases: Path) -> Release:
         return Release.open(Path(reference))
     place, _, version = reference.rpartition("@") if "@" in reference else (reference, "", "")
     path = Path(place)
-    if _NAME.fullmatch(place) and not path.is_dir():
+    if NAME.fullmatch(place) and not path.is_dir():
         return FolderStore(releases).open(place, version or None)
     if len(path.resolve().parts) < 3 or not path.is_dir():  # noqa: PLR2004 - root, org and name
         raise ValueError(f"{reference!r} is neither a release folder nor org/name[@version]: check its spelling.")

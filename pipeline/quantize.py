@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import UInt8, UInt32
 
 from palettes.palette import Palette
 from pipeline.ciede2000 import build_ciede2000
@@ -21,7 +21,16 @@ from pipeline.cielab import COLOURS, Table, build_cie76, nearest_exact
 from pipeline.dither import bayer, floyd_steinberg
 from pipeline.recipe import Distance, Dither
 
-__all__ = ["COLOURS", "TABLE_VERSION", "build_table", "cache_folder", "nearest_exact", "nearest_table", "quantize"]
+__all__ = [
+    "COLOURS",
+    "TABLE_VERSION",
+    "build_table",
+    "cache_folder",
+    "nearest_exact",
+    "nearest_packed",
+    "nearest_table",
+    "quantize",
+]
 
 TABLE_VERSION = 1  # of the definitions above; part of the cache's file name
 BLOCK = 1 << 15  # pixels at a time when it is used: what fits the nearest cache
@@ -33,7 +42,7 @@ def quantize(
     rgb: UInt8[np.ndarray, "h w 3"], palette: Palette, distance: Distance = "cie76", dither: Dither = "none"
 ) -> UInt8[np.ndarray, "h w"]:
     """Return for each pixel the index of the palette's nearest colour; dithering mixes what the palette lacks."""
-    table = nearest_table(palette.digest, palette.rgb.tobytes(), distance)
+    table = _table(palette, distance)
     if dither == "floyd-steinberg":
         return floyd_steinberg(rgb, palette.rgb, table)
     if dither == "bayer":
@@ -42,6 +51,17 @@ def quantize(
         return _look_up(rgb, table)
     step = max(1, BLOCK // rgb.shape[1])
     return np.concatenate([_look_up(rgb[top : top + step], table) for top in range(0, len(rgb), step)])
+
+
+def nearest_packed(
+    packed: UInt32[np.ndarray, "*shape"], palette: Palette, distance: Distance = "cie76"
+) -> UInt8[np.ndarray, "*shape"]:
+    """Return the index of the nearest colour for colours R + 256·G + 65536·B; what is above these bits is ignored."""
+    return _table(palette, distance).take((packed & (COLOURS - 1)).astype(np.intp), mode="wrap")
+
+
+def _table(palette: Palette, distance: Distance) -> Table:
+    return nearest_table(palette.digest, palette.rgb.tobytes(), distance)
 
 
 def build_table(palette_rgb: UInt8[np.ndarray, "C 3"], distance: Distance = "cie76") -> Table:

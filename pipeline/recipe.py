@@ -8,7 +8,8 @@ from palettes.vocabulary import Vocabulary
 
 TRANSFORM_VERSION = 3  # raise it whenever the same raw bytes would give other rows
 MAX_SIDE = 25  # px on the longer side of a sprite, the paper's
-LARGEST_SIDE = 99  # the shape segment has two digits a side
+LARGEST_SIDE = 99  # the shape segment has two digits a side; a wider window than that sees nothing more
+LONGEST_CAPTION = 50_000  # characters: offsets within a record are numbers of 16 bits
 Crop = Literal["drawn", "none"]
 Resample = Literal["nearest", "area"]
 Distance = Literal["cie76", "ciede2000"]
@@ -17,7 +18,7 @@ Dither = Literal["none", "floyd-steinberg", "bayer"]
 
 def is_palette_file(palette: str) -> bool:
     """Tell whether a palette is given as a file, not by its name."""
-    return palette.endswith((".gpl", ".hex", ".pal"))
+    return palette.lower().endswith((".gpl", ".hex", ".pal"))
 
 
 _CHOICES = {"crop": Crop, "resample": Resample, "distance": Distance, "dither": Dither}
@@ -70,18 +71,24 @@ class BuildConfig:
     text_share: float = 2 / 3  # of a record's tokens that its caption aims at
     min_caption: int = 20  # characters: less says nothing about a picture
     max_caption: int = 2000  # characters, whatever the picture's size
+    max_replaced: float = 0.1  # of a caption's characters, what may have had no token
 
     def __post_init__(self) -> None:
         """Check what the types cannot say."""
         for k in (self.k, *self.windows):
-            if k < 1 or k % 2 == 0:
-                raise ValueError(f"k is {k}, but a window needs a centre: choose an odd k, such as 3.")
+            if not 1 <= k <= LARGEST_SIDE or k % 2 == 0:
+                raise ValueError(f"k is {k}, but a window needs a centre: choose an odd k of 1 to 99, such as 3.")
         if list(self.windows) != sorted(set(self.windows)):
             raise ValueError(f"windows are {self.windows}: give each side once, in ascending order.")
         if not 0 < self.text_share < 1:
             raise ValueError(f"text_share is {self.text_share}: it is a share between 0 and 1, such as 0.667.")
-        if not 1 <= self.min_caption <= self.max_caption:
-            raise ValueError(f"captions of {self.min_caption} to {self.max_caption} characters: give 1 ≤ least ≤ most.")
+        if not 0 <= self.max_replaced <= 1:
+            raise ValueError(f"max_replaced is {self.max_replaced}: it is a share from 0 to 1, such as 0.1.")
+        if not 1 <= self.min_caption <= self.max_caption <= LONGEST_CAPTION:
+            raise ValueError(
+                f"min_caption is {self.min_caption} and max_caption {self.max_caption}: "
+                f"give 1 ≤ min_caption ≤ max_caption ≤ {LONGEST_CAPTION:,}."
+            )
 
     def vocabulary(self) -> Vocabulary:
         """Return the vocabulary that the palette gives; ValueError for a palette that is not known."""

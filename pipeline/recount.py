@@ -29,6 +29,7 @@ class Recount:
     ids: set[str] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)  # families outside the split that their own hash gives
     large: list[str] = field(default_factory=list)  # records whose sprite is larger than the manifest allows
+    astray: list[str] = field(default_factory=list)  # records whose picture is called otherwise than they are
 
 
 def recount(release: Release, step: Callable[[], None] = lambda: None) -> Recount:
@@ -48,9 +49,9 @@ def recount(release: Release, step: Callable[[], None] = lambda: None) -> Recoun
 
 
 def _said(release: Release, shard: ShardFile) -> Iterator[dict[str, object]]:
-    """Yield the rows of a shard of `records`, without their pictures."""
+    """Yield the rows of a shard of `records`: of their pictures, the names alone."""
     with pq.ParquetFile(release.folder / shard.file) as file:
-        for batch in file.iter_batches(batch_size=BATCH, columns=[*DIGESTED]):
+        for batch in file.iter_batches(batch_size=BATCH, columns=[*DIGESTED, "image.path"]):
             yield from batch.to_pylist()
 
 
@@ -75,4 +76,6 @@ def _count(
         found.moved.add(group)
     if max(sprite.shape) > release.manifest.max_side:
         found.large.append(key)
+    if row["image"] != {"path": f"{key}.png"}:
+        found.astray.append(key)
     return record_digest(row, sprite)

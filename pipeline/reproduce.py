@@ -8,24 +8,26 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from palettes.palette import load_palette
-from pipeline.build import Progress, build, require_replaceable
-from pipeline.card import write_card
+from pipeline.build import Progress, build
+from pipeline.cards.card import write_card
 from pipeline.crawl.collect import source_of
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.source_files import source_from_table
 from pipeline.crawl.sources import Source
 from pipeline.documents import sealed
+from pipeline.drafts import require_replaceable, swap
 from pipeline.locks import only_one
+from pipeline.publish import LATEST
 from pipeline.recipe import TRANSFORM_VERSION, BuildConfig
-from pipeline.release import MANIFEST, UNRELEASED, Manifest, Release, code_version
+from pipeline.release import MANIFEST, UNRELEASED, Manifest, Release, code_version, made_with
 from pipeline.shards import ShardFile
+from pipeline.verify import file_faults
 
-OTHER_ARROW = "same rows, other bytes: written by another Arrow"
-OTHER_PILLOW = "other bytes in its pictures, which show the same: written by another Pillow"
 _NEEDED = frozenset({"list", "description", "miniature"})  # kinds of bodies that a build reads
 #: What checking and publishing added to what was built; only the day itself knows it.
-_OF_THE_DAY = ("version", "previous", "created_at", "gates", "diff", "withheld", "visibility", "rights")
-_COMPARED_APART = frozenset({*_OF_THE_DAY, "configs", "transform", "documents"})
+_OF_THE_DAY = ("version", "previous", "created_at", "gates", "diff", "withheld", "visibility", "rights",
+               "made_with")  # fmt: skip
+_COMPARED_APART = frozenset({*_OF_THE_DAY, "configs", "transform", "documents", "seal"})
 
 
 class CannotReproduce(ValueError):  # noqa: N818 - it reads as what it is
@@ -40,6 +42,12 @@ class Past:
     written: bytes  # manifest.json as it stands
     folder: Path  # where it lies; the palette is taken from there when the one it names is gone
     older: str = ""  # the changelog as it was before this release
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether files of the release lie beside its manifest, so that the copy is compared with them too."""
+        names = (*self.manifest.files, *(item.file for item in self.manifest.documents))
+        return any((self.folder / name).exists() for name in names)
 
     @classmethod
     def open(cls, place: Path, releases: Path | None = None) -> "Past":
@@ -64,6 +72,7 @@ class Reproduced:
     release: Release
     faults: tuple[str, ...]
     files: int  # that the release had, its manifest included
+    whole: bool  # whether its files themselves were compared; if not, what its manifest says of them
 
 
 def reproduce(
@@ -78,15 +87,18 @@ def reproduce(
     """Build `past` again at `out` from `store`, by the rules and the config of that day, and compare every file.
 
     What only the day itself knows (version, gates, times, who may see it) is taken from the manifest; all else is made
-    anew. `today` is the source as it is now, if there is one: a crawl that keeps no rules is read by it, and what it
-    withholds keeps the copy its owner's alone. Where rows are others, the copy stays an unpublished build to look at.
+    anew. Where files of the release lie beside its manifest, they are compared as well. `today` is the source as it is
+    now, if there is one: a crawl that keeps no rules is read by it, and what it withholds keeps the copy its owner's
+    alone. Where rows are others, the copy stays an unpublished build to look at. Only an unpublished build or an older
+    copy of this release may stand at `out`; it goes once the new one is there.
     CannotReproduce says what is lacking; raises as `build` does.
     """
     manifest = past.manifest
     require_same_code(manifest)
     config = _config(past)
     require_bodies(manifest, store)
-    require_replaceable(out)
+    require_place(out, past)
+    lies = tuple(file_faults(Release(folder=past.folder, manifest=manifest))) if past.whole else ()
     place = out.with_name(f".{out.name}.reproducing")
     with only_one(out.parent, f"reproducing {out.name} in", f".{out.name}.lock"):
         place.mkdir(mode=0o700, exist_ok=True)  # until it is known for whom it is
@@ -96,15 +108,30 @@ def reproduce(
                 rules, store, place / "copy", name=manifest.name, config=config, crawl=manifest.crawl, workers=workers,
                 progress=progress,
             )  # fmt: skip
-            faults = tuple(_row_faults(manifest, built.manifest))
+            said = tuple(_said_faults(manifest, built.manifest))
+            faults = (*said, *_shard_faults(manifest, built.manifest))
             if not faults:
                 break
-        if all(fault.endswith(OTHER_ARROW) for fault in faults):
+        if not said and _differs_by_arrow_alone(manifest, built.manifest):
             built = _stamped(past, built)
             faults += tuple(_document_faults(past, built))
         done = _moved(built, out, private=_is_private(manifest, today))
         shutil.rmtree(place)
-    return Reproduced(release=done, faults=faults, files=len(_shards(manifest)) + len(manifest.documents) + 1)
+    files = len(manifest.files) + len(manifest.documents) + 1
+    return Reproduced(release=done, faults=(*lies, *faults), files=files, whole=past.whole)
+
+
+def require_place(out: Path, past: Past) -> None:
+    """Refuse to put a copy where more stands than an unpublished build or an older copy; ValueError says where.
+
+    A release that stands among others, or is the one to be reproduced, is no copy of itself.
+    """
+    stands = out.resolve() == past.folder.resolve() or (out.parent / LATEST).is_symlink()
+    if (out / MANIFEST).is_file() and not out.is_symlink() and not stands:
+        there = Release.open(out).manifest
+        if (there.name, there.version) == (past.manifest.name, past.manifest.version):
+            return
+    require_replaceable(out)
 
 
 def _is_private(manifest: Manifest, today: Source | None) -> bool:
@@ -113,11 +140,10 @@ def _is_private(manifest: Manifest, today: Source | None) -> bool:
 
 
 def _moved(built: Release, out: Path, *, private: bool) -> Release:
-    """Let a finished copy stand at its place, where at most an older build stood."""
+    """Let a finished copy stand at its place, where at most an older one or a build stood."""
     if private:
         built.folder.chmod(0o700)
-    shutil.rmtree(out, ignore_errors=True)
-    return Release.open(built.folder.replace(out))
+    return Release.open(swap(built.folder, out))
 
 
 def require_same_code(manifest: Manifest) -> None:
@@ -199,8 +225,8 @@ def _rules(manifest: Manifest, store: RawStore, today: Source | None) -> list[So
     return found + ([today] if today is not None and today != found[0] else [])
 
 
-def _row_faults(old: Manifest, new: Manifest) -> Iterator[str]:
-    """Say where what was built differs from what a manifest says was built that day."""
+def _said_faults(old: Manifest, new: Manifest) -> Iterator[str]:
+    """Say where what was built says of itself else than a manifest says of what was built that day."""
     for what in (field.name for field in fields(Manifest) if field.name not in _COMPARED_APART):
         was, now = getattr(old, what), getattr(new, what)
         if was != now:
@@ -211,21 +237,40 @@ def _row_faults(old: Manifest, new: Manifest) -> Iterator[str]:
         for key in sorted({*was, *now})
         if was.get(key) != now.get(key)
     )
-    before, after = _shards(old), _shards(new)
+
+
+def _shard_faults(old: Manifest, new: Manifest) -> Iterator[str]:
+    """Say which shards are not as a manifest says that they were that day."""
+    before, after = old.files, new.files
     for file in sorted({*before, *after}):
         if file not in before or file not in after:
             yield f"{file} {'was there, but is not made' if file in before else 'was not there, but is made'}"
         elif before[file] != after[file]:
-            yield f"{file}: {_why(before[file], after[file], same=old.digest == new.digest)}"
+            yield f"{file}: {_why(before[file], after[file], old, same=old.digest == new.digest)}"
 
 
-def _why(was: ShardFile, now: ShardFile, *, same: bool) -> str:
+def _why(was: ShardFile, now: ShardFile, old: Manifest, *, same: bool) -> str:
     """Say how a shard differs; `same` when the records of the whole release say and show the same."""
-    if was.content_digest == now.content_digest:
-        return OTHER_ARROW
-    if same and was.rows == now.rows and was.file.startswith("records/"):
-        return OTHER_PILLOW
-    return f"other rows: {was.rows} with digest {was.content_digest}, now {now.rows} with {now.content_digest}"
+    if (was.rows, was.content_digest) == (now.rows, now.content_digest):
+        arrow = _others(old, "pyarrow")
+        return f"same rows, other bytes: {arrow}" if arrow else "same rows, but other bytes than the manifest says"
+    told = f"other rows: {was.rows} with digest {was.content_digest}, now {now.rows} with {now.content_digest}"
+    pillow = _others(old, "pillow") if same and was.rows == now.rows and was.file.startswith("records/") else ""
+    return f"{told}; it may be the pictures' bytes alone: {pillow}" if pillow else told
+
+
+def _others(old: Manifest, *libraries: str) -> str:
+    """Say which of these libraries are known to be others than on that day; nothing where they are the same."""
+    here = made_with()
+    names = [name for name in libraries if name in old.made_with and old.made_with[name] != here.get(name)]
+    return ", ".join(f"{name} {old.made_with[name]} wrote them, here it is {here.get(name, 'none')}" for name in names)
+
+
+def _differs_by_arrow_alone(old: Manifest, new: Manifest) -> bool:
+    """Tell whether the shards hold the same rows, in other bytes at most because Arrow is another than on that day."""
+    before, after = old.files, new.files
+    rows = [{file: (one.rows, one.content_digest) for file, one in files.items()} for files in (before, after)]
+    return rows[0] == rows[1] and (before == after or bool(_others(old, "pyarrow")))
 
 
 def _stamped(past: Past, built: Release) -> Release:
@@ -241,13 +286,11 @@ def _document_faults(past: Past, done: Release) -> Iterator[str]:
     was, now = ({item.file: item for item in one.documents} for one in (past.manifest, done.manifest))
     faults = [f"{file} was there, but is not made" for file in sorted(was.keys() - now.keys())]
     faults += [f"{file} was not there, but is made" for file in sorted(now.keys() - was.keys())]
-    faults += [f"{file} has other bytes than it had" for file in sorted(was) if file in now and was[file] != now[file]]
-    if not faults and _shards(past.manifest) == _shards(done.manifest):
+    for file in sorted(was.keys() & now.keys()):
+        if was[file] != now[file]:
+            drawn = _others(past.manifest, "matplotlib", "pillow") if file.endswith(".png") else ""
+            faults.append(f"{file} has other bytes than it had" + (f": {drawn}" if drawn else ""))
+    if not faults and past.manifest.files == done.manifest.files:
         altered = (done.folder / MANIFEST).read_bytes() != past.written
         faults += [f"{MANIFEST} has other bytes than it had: somebody wrote to it since"] if altered else []
     yield from faults
-
-
-def _shards(manifest: Manifest) -> dict[str, ShardFile]:
-    configs = manifest.configs.values()
-    return {shard.file: shard for splits in configs for shards in splits.values() for shard in shards}

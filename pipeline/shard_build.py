@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import UInt8
 
+from palettes.palette import Palette
 from palettes.vocabulary import FIRST_COLOUR, SEPARATORS, Vocabulary
 from pipeline import rows
 from pipeline.crawl.pages import gathered, parse_description
@@ -31,6 +32,7 @@ from pipeline.text import NormalText, fit_caption
 from pipeline.tokenizer import encode_record
 
 BATCH = 128  # records in memory at once
+WIDE = 9  # side of windows beyond which fewer records go into a batch: a record's windows are k² times its ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class ShardTask:
     out: Path
     source: Source
     config: BuildConfig
+    palette: Palette  # loaded once for all: the file may change under a build
 
     def name(self, config: str) -> str:
         """Return the path of the shard's file of one config."""
@@ -118,7 +121,9 @@ def caption_of(page: Description, sprite: UInt8[np.ndarray, "h w"], config: Buil
             f"the first sentence has no character of the vocabulary, or more than {config.max_caption} characters"
         )
     if len(caption.text) < config.min_caption:
-        raise ValueError(f"the text has {len(caption.text)} characters, fewer than {config.min_caption}")
+        raise ValueError(f"the text is shorter than min_caption: {len(caption.text)} characters")
+    if caption.replaced > config.max_replaced * len(caption.text):
+        raise ValueError(f"more than {config.max_replaced:.0%} of the text's characters have no token")
     return caption
 
 
@@ -148,8 +153,7 @@ def build_shard(task: ShardTask) -> ShardReport:
 def shard_key(task: ShardTask, index: BuildIndex) -> str:
     """Return the digest of all that shapes a shard's bytes: input, rules, transform, config, and who writes Parquet."""
     rules = {"source": asdict(task.source), "config": asdict(task.config), "arrow": pa.__version__}
-    palette = task.config.vocabulary().palette.digest
-    head = json.dumps([TRANSFORM_VERSION, palette, task.place, task.count, rules], sort_keys=True)
+    head = json.dumps([TRANSFORM_VERSION, task.palette.digest, task.place, task.count, rules], sort_keys=True)
     digest = hashlib.sha256(head.encode())
     for body in index.bodies(task.part):
         digest.update(body.encode() + b"\x1e")
@@ -163,12 +167,15 @@ def _kept(task: ShardTask, key: str) -> ShardReport | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None  # there is none, or it was torn: the shard is built
     paths = {name: task.out / file.file for name, file in report.files.items()}
-    whole = all(path.is_file() and file_sha256(path) == report.files[name].sha256 for name, path in paths.items())
+    whole = all(
+        path.is_file() and not path.is_symlink() and file_sha256(path) == report.files[name].sha256
+        for name, path in paths.items()
+    )
     return report if report.key == key and whole else None
 
 
 def _build(task: ShardTask, index: BuildIndex, key: str) -> ShardReport:
-    vocabulary = task.config.vocabulary()
+    vocabulary = Vocabulary(palette=task.palette)
     layouts = record_layouts(task.config.windows)
     dropped: list[Dropped] = []
     tokens: Counter[str] = Counter({"text": 0, "pixel": 0, "separator": 0})
@@ -179,7 +186,8 @@ def _build(task: ShardTask, index: BuildIndex, key: str) -> ShardReport:
             name: stack.enter_context(ShardWriter(task.out, task.name(name), layout))
             for name, layout in layouts.items()
         }
-        for records in _batches(_records(task, index, vocabulary, dropped)):
+        size = max(1, BATCH * WIDE**2 // max((WIDE, *task.config.windows)) ** 2)
+        for records in _batches(_records(task, index, vocabulary, dropped), size):
             batch = rows.records_batch(records, vocabulary.palette, layouts["records"])
             writers["records"].write(batch)
             writers["tokens"].write(rows.tokens_batch(records, layouts["tokens"]))
@@ -263,7 +271,7 @@ def described(joined: Entry, store: RawStore, source: Source) -> tuple[Descripti
     return gathered(read), replace(entry, descriptions=spoke)
 
 
-def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
     stream = iter(records)
-    while batch := list(islice(stream, BATCH)):
+    while batch := list(islice(stream, size)):
         yield batch

@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from pipeline.schema import Layout
 
+BATCH = 256  # rows in memory at once, of whoever reads a file in batches
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardFile:
@@ -101,6 +103,22 @@ class ShardWriter:
         """Close the file handle after a failure; the unfinished folder is thrown away by the builder."""
         if kind is not None:
             self._writer.close()
+
+
+def batches(path: Path, columns: list[str] | None = None, rows: int = BATCH) -> Iterator[pa.Table]:
+    """Yield a Parquet file as tables of `rows` rows, the last one shorter, whatever its row groups are."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=rows, columns=columns, use_threads=False):
+            waiting.append(batch)
+            count += batch.num_rows
+            while count >= rows:
+                table = pa.Table.from_batches(waiting)
+                yield table.slice(0, rows)
+                waiting, count = table.slice(rows).to_batches(), count - rows
+    if count:
+        yield pa.Table.from_batches(waiting)
 
 
 def require_whole(group: pa.Table) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Train, validation, test by hash of the group: stable for ever, so that a rebuild moves nobody."""
+"""Train, validation, test by hash of the family: stable for ever, unless pictures alike join a family to another."""
 
 import hashlib
 

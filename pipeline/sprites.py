@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from palettes.palette import Palette
-from pipeline.pixelize import PLAIN, pixelize
-from pipeline.quantize import quantize
+from pipeline.pixelize import PLAIN, blend, drawing, flatten
+from pipeline.quantize import nearest_packed, quantize
 from pipeline.recipe import PictureRecipe
 
 
@@ -14,4 +14,9 @@ def sprite_of(body: bytes, palette: Palette, recipe: PictureRecipe = PLAIN) -> U
 
     Raises PictureError for bytes that are no picture, are damaged, are too large or show nothing.
     """
-    return quantize(pixelize(body, recipe), palette, recipe.distance, recipe.dither)
+    pixels = drawing(body, recipe)
+    if recipe.dither != "none":
+        return quantize(flatten(pixels, recipe), palette, recipe.distance, recipe.dither)
+    if pixels.colours is None:
+        return nearest_packed(blend(pixels.cells, recipe.background), palette, recipe.distance)
+    return nearest_packed(blend(pixels.colours, recipe.background), palette, recipe.distance).take(pixels.cells)

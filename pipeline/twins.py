@@ -5,19 +5,23 @@ for twins to meet once, and are then looked at. What is returned spans the twins
 """
 
 import hashlib
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Int, Int64, UInt8, UInt16, UInt64
+from jaxtyping import Bool, Int, Int64, UInt8, UInt16, UInt64
 
-from pipeline.likeness import BITS, DIGEST, FINGERPRINT, SIDES, Portrait, alike_portraits, portrait, sides_agree
+from pipeline.likeness import BITS, DIGEST, FINGERPRINT, LARGEST, SIDES, balanced, sides_agree
+from pipeline.overlays import Faces, agrees, faces, shifted, stretched
 
 RADIUS = 70  # of BITS that the fingerprints of twins differ in at most
 HEAD, HEAD_RADIUS = 2, 36  # words of 64 bits that are compared first, and how many of their bits may differ
 KEY, TABLES = 20, 64  # bits of a bucket's key, and how often sprites are put into buckets
 NEIGHBOURS = 1024  # of a bucket with more sprites, each meets only so many that follow it
-KEPT = 1 << 14  # portraits at a time, of some 3 kB each
+GATHERED = 1 << 21  # candidates before they are looked at
+LOOKED = 1 << 12  # candidates looked at together
+ROOM = 1 << 26  # bytes that sprites take which are ready to be looked at
 SpriteAt = Callable[[int], UInt8[np.ndarray, "_ _"]]  # reads one sprite by its row
 Pairs = Int64[np.ndarray, "m 2"]
 
@@ -35,9 +39,9 @@ def twin_pairs(prints: UInt8[np.ndarray, "n 64"], sprite_at: SpriteAt) -> Pairs:
     drawn = firsts[prints[firsts, DIGEST] > 0]  # plain pictures have no other twins
     forest = _Forest(len(prints))
     near: list[tuple[int, int]] = []
-    look = lru_cache(maxsize=KEPT)(lambda row: portrait(sprite_at(row), prints[row, :DIGEST].tobytes()))
-    for candidates in _candidates(prints[drawn]):
-        near.extend(_verified(drawn[candidates], forest, look))
+    for candidates in _gathered(_candidates(prints[drawn])):
+        for some in _portions(drawn[candidates], prints[:, DIGEST:SIDES]):
+            near.extend(_verified(some, forest, sprite_at))
     found = np.concatenate([exact, np.array(near, dtype=np.int64).reshape(-1, 2)])
     ordered: Pairs = found[np.lexsort((found[:, 1], found[:, 0]))]
     return ordered
@@ -85,7 +89,7 @@ class _Forest:
     """Rows joined into sets; a set's root is its smallest row."""
 
     def __init__(self, n: int) -> None:
-        self._parent = list(range(n))
+        self._parent = array("q", range(n))
 
     def root(self, row: int) -> int:
         parent = self._parent
@@ -99,6 +103,14 @@ class _Forest:
         low, high = sorted((self.root(one), self.root(other)))
         self._parent[high] = low
         return low != high
+
+    def roots(self, rows: Int64[np.ndarray, "*m"]) -> Int64[np.ndarray, "*m"]:
+        """Return the roots of many rows."""
+        parent = np.frombuffer(self._parent, dtype=np.int64)
+        found: Int64[np.ndarray, "*m"] = parent[rows]
+        while (parent[found] != found).any():
+            found = parent[found]
+        return found
 
 
 def _check(prints: UInt8[np.ndarray, "n f"]) -> None:
@@ -120,13 +132,40 @@ def _candidates(prints: UInt8[np.ndarray, "n 64"]) -> Iterator[Pairs]:
     words = np.zeros((len(prints), 7), dtype=np.uint64)
     words.view(np.uint8)[:, : FINGERPRINT - SIDES] = prints[:, SIDES:]
     sides = prints[:, DIGEST:SIDES].astype(np.int16)
-    seen = np.zeros(0, dtype=np.int64)
+    places: list[Int64[np.ndarray, "n"]] = []  # of the rows in the tables so far: near ones met there
     for bits in _keys():
-        keys = (prints[:, SIDES + bits // 8] >> (7 - bits % 8).astype(np.uint8) & 1) @ (1 << np.arange(KEY))
-        near = _near(keys, words, sides)
-        codes = np.setdiff1d(near[:, 0] * len(prints) + near[:, 1], seen)
-        seen = np.union1d(seen, codes)
-        yield np.stack(np.divmod(codes, len(prints)), axis=1)
+        keys = _packed(prints, bits)
+        order, buckets = _sorted(keys, words[:, 0])
+        near = _near(order, buckets, words, sides)
+        for place in places:
+            near = near[np.abs(place[near[:, 0]] - place[near[:, 1]]) > NEIGHBOURS]
+        places.append(np.empty(len(prints), dtype=np.int64))
+        places[-1][order] = np.arange(len(order)) + buckets * NEIGHBOURS
+        yield near
+
+
+def _packed(prints: UInt8[np.ndarray, "n 64"], bits: Int64[np.ndarray, "k"]) -> UInt64[np.ndarray, "n"]:
+    """Return chosen bits of each fingerprint as a number."""
+    key = np.zeros(len(prints), dtype=np.uint64)
+    for place, bit in enumerate(bits.tolist()):
+        key |= (prints[:, SIDES + bit // 8] >> np.uint8(7 - bit % 8) & 1).astype(np.uint64) << np.uint64(place)
+    return key
+
+
+def _sorted(
+    keys: UInt64[np.ndarray, "n"], heads: UInt64[np.ndarray, "n"]
+) -> tuple[Int64[np.ndarray, "n"], Int64[np.ndarray, "n"]]:
+    """Return the rows bucket by bucket, the largest first, and the numbers of their buckets.
+
+    Within a bucket, which may be too large to compare all, neighbours begin alike.
+    """
+    order = ((keys << np.uint64(64 - KEY)) | (heads >> np.uint64(KEY))).argsort()
+    begins = np.flatnonzero(np.diff(keys[order], prepend=~keys[order[:1]]))
+    sizes = np.diff(begins, append=len(keys))
+    largest = (-sizes).argsort(kind="stable")
+    buckets = np.repeat(np.arange(len(sizes)), sizes[largest])
+    moved = begins[largest] - np.cumsum(sizes[largest]) + sizes[largest]
+    return order[np.arange(len(keys)) + moved[buckets]], buckets
 
 
 @lru_cache(maxsize=1)
@@ -136,38 +175,91 @@ def _keys() -> Int64[np.ndarray, "64 20"]:
     return drawn.reshape(TABLES, BITS).argsort(axis=1, kind="stable")[:, :KEY].astype(np.int64)
 
 
-def _near(keys: Int64[np.ndarray, "n"], words: UInt64[np.ndarray, "n 7"], sides: Int[np.ndarray, "n 2"]) -> Pairs:
-    """Return the pairs of rows of one key whose sides agree and whose fingerprints differ in RADIUS bits at most."""
-    order = np.lexsort((words[:, 0], keys))  # in a bucket too large to compare all, neighbours begin alike
-    keys, sides = keys[order], sides[order]
-    words = np.ascontiguousarray(words[order].T)
-    ends = np.searchsorted(keys, keys, side="right")
-    left = np.arange(len(keys))
+def _near(
+    order: Int64[np.ndarray, "n"],
+    buckets: Int64[np.ndarray, "n"],
+    words: UInt64[np.ndarray, "n 7"],
+    sides: Int[np.ndarray, "n 2"],
+) -> Pairs:
+    """Return the pairs of rows of one bucket whose sides agree and whose fingerprints differ in RADIUS bits at most."""
+    sizes = np.bincount(buckets)
+    ends = np.cumsum(sizes)
+    heads = np.ascontiguousarray(words[order, :HEAD].T)
     found = [np.zeros((0, 2), dtype=np.int64)]
-    for step in range(1, NEIGHBOURS + 1):
-        left = left[left + step < ends[left]]
-        if not len(left):
-            break
-        one = left[_distance(words[:HEAD], left, left + step) <= HEAD_RADIUS]
-        one = one[_distance(words, one, one + step) <= RADIUS]
-        one = one[sides_agree(sides[one], sides[one + step]).all(axis=1)]
-        found.append(np.sort(np.stack([order[one], order[one + step]], axis=1), axis=1))
-    return np.concatenate(found)
+    for step in range(1, min(NEIGHBOURS + 1, sizes.max(initial=0))):
+        end = ends[np.searchsorted(-sizes, -step) - 1]  # of the buckets of more than `step` rows
+        differ = np.bitwise_count(heads[:, : end - step] ^ heads[:, step:end])
+        one = np.flatnonzero(differ[0] + differ[1] <= HEAD_RADIUS)
+        one = one[buckets[one] == buckets[one + step]]
+        pairs = order[np.stack([one, one + step], axis=1)]
+        pairs = pairs[_distance(words, pairs[:, 0], pairs[:, 1]) <= RADIUS]
+        found.append(pairs[sides_agree(sides[pairs[:, 0]], sides[pairs[:, 1]]).all(axis=1)])
+    return np.sort(np.concatenate(found), axis=1)
 
 
 def _distance(
-    words: UInt64[np.ndarray, "w n"], one: Int64[np.ndarray, "m"], other: Int64[np.ndarray, "m"]
+    words: UInt64[np.ndarray, "n w"], one: Int64[np.ndarray, "m"], other: Int64[np.ndarray, "m"]
 ) -> UInt16[np.ndarray, "m"]:
-    """Return in how many bits the columns of pairs differ."""
-    differ = np.zeros(len(one), dtype=np.uint16)
-    for word in words:  # one at a time: whole columns are quicker than sums over seven numbers
-        differ += np.bitwise_count(word[one] ^ word[other])
+    """Return in how many bits the rows of pairs differ."""
+    differ: UInt16[np.ndarray, "m"] = np.bitwise_count(words[one] ^ words[other]).sum(axis=1, dtype=np.uint16)
     return differ
 
 
-def _verified(candidates: Pairs, forest: _Forest, look: Callable[[int], Portrait]) -> Iterator[tuple[int, int]]:
-    """Yield the candidates that are twins and join two sets."""
-    for one, other in candidates.tolist():
-        if forest.root(one) != forest.root(other) and alike_portraits(look(one), look(other)):
-            forest.join(one, other)
-            yield one, other
+def _gathered(candidates: Iterator[Pairs]) -> Iterator[Pairs]:
+    """Yield candidates in large portions."""
+    waiting = [np.zeros((0, 2), dtype=np.int64)]
+    for some in candidates:
+        waiting.append(some)
+        if sum(map(len, waiting)) >= GATHERED:
+            yield np.concatenate(waiting)
+            waiting = waiting[:1]
+    yield np.concatenate(waiting)
+
+
+def _portions(candidates: Pairs, sides: UInt8[np.ndarray, "n 2"]) -> Iterator[Pairs]:
+    """Yield candidates in portions of so few sprites that there is room for them."""
+    rows, places = np.unique(candidates, return_inverse=True)
+    if not len(rows):
+        return
+    kept = ROOM // (3 * int(sides[rows].max()) ** 2 + 300)  # bytes of a sprite, its drawings, and what holds it
+    block = places.reshape(-1, 2) // max(1, kept // 2)
+    kind = block[:, 0] * len(rows) + block[:, 1]
+    order = kind.argsort(kind="stable")
+    for portion in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
+        yield candidates[portion]
+
+
+def _verified(candidates: Pairs, forest: _Forest, sprite_at: SpriteAt) -> Iterator[tuple[int, int]]:
+    """Yield the candidates that are twins and join two sets; each sprite is read once."""
+    candidates = candidates[_apart(candidates, forest)]
+    rows, places = np.unique(candidates, return_inverse=True)
+    places = places.reshape(-1, 2)
+    sprites = [sprite_at(row) for row in rows.tolist()]
+    drawn = faces(sprites)
+    for start in range(0, len(places), LOOKED):
+        for look in (shifted, stretched):
+            some = places[start : start + LOOKED]
+            some = _comparable(some[_apart(rows[some], forest)], drawn)
+            pairs, named = some.tolist(), np.sort(rows[some], axis=1).tolist()
+            for hit, how in look(drawn, some[:, 0], some[:, 1]):
+                one, other = named[hit]
+                small, large = pairs[hit]
+                if forest.root(one) != forest.root(other) and agrees(sprites[small], sprites[large], how):
+                    forest.join(one, other)
+                    yield one, other
+
+
+def _apart(pairs: Pairs, forest: _Forest) -> Bool[np.ndarray, "m"]:
+    """Tell which pairs are not joined yet."""
+    one, other = forest.roots(pairs).T
+    apart: Bool[np.ndarray, "m"] = one != other
+    return apart
+
+
+def _comparable(pairs: Pairs, drawn: Faces) -> Pairs:
+    """Return the pairs that may have enough edges in common, the smaller sprite, by (height, width), first."""
+    h, w = drawn.sides
+    shape = h * (LARGEST + 1) + w
+    ordered = np.where((shape[pairs[:, :1]] > shape[pairs[:, 1:]]), pairs[:, ::-1], pairs)
+    comparable: Pairs = ordered[balanced(*drawn.edges[ordered].T)]
+    return comparable

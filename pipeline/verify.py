@@ -1,7 +1,7 @@
 """Recompute all that a release says of itself from its bytes; what differs is named."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ from pipeline.checks import row_faults
 from pipeline.documents import document, files_of, is_plain
 from pipeline.records import SPLITS
 from pipeline.recount import Recount, recount
-from pipeline.release import MANIFEST, UNRELEASED, Manifest, Release
+from pipeline.release import MANIFEST, SEALED_FROM, Manifest, Release, blocking, seal_of
 from pipeline.rows import meaning_of_ids, release_digest
 from pipeline.schema import QUARANTINE_SPLIT, record_layouts
 from pipeline.shards import ShardFile, file_content_digest, file_sha256
@@ -23,11 +23,16 @@ SHOWN = 5  # ids named of one kind
 def verify(release: Release, progress: Progress = lambda _done, _all: None) -> tuple[str, ...]:
     """Return what is wrong with a release, in words; an empty tuple when all of it holds.
 
-    First every file: nothing is missing, unknown or altered. Then every row: all configs say the same, and the
-    digests, counts and shares of the manifest follow from it. Memory holds a few row groups.
+    First every file: nothing is missing, unknown or altered, and the manifest is the one that was published. Then every
+    row: all configs say the same, and the digests, counts and shares of the manifest follow from it. Memory holds a few
+    row groups.
+
+    The seal finds a manifest that was edited by hand, by a tool or by accident, in any of its fields. It is no
+    signature: whoever edits it on purpose can compute it anew, and then only what follows from the rows speaks against
+    them (and `rebuild --from`, where the raw store is at hand).
     """
     steps = _Steps(_shard_count(release) + len(release.manifest.documents) + 1, progress)
-    faults = [*_file_faults(release, steps), *_layout_faults(release.manifest)]
+    faults = [*file_faults(release, steps.one), *_seal_faults(release.manifest), *_layout_faults(release.manifest)]
     if faults:
         return tuple(faults)  # what follows from the rows would only repeat it
     try:
@@ -42,7 +47,8 @@ def verify(release: Release, progress: Progress = lambda _done, _all: None) -> t
     faults = [f"{name}: {', '.join(ids)}" for name, ids in wrong.items() if ids]
     if any(wrong.get(name) for name in ("schema", "order", "vocabulary", "decode")):
         return tuple(faults)  # such rows cannot be counted
-    return (*faults, *_manifest_faults(release, recount(release, steps.one)))
+    gates = () if faults else _gate_faults(release.manifest, wrong)
+    return (*faults, *gates, *_manifest_faults(release, recount(release, steps.one)))
 
 
 class _Steps:
@@ -57,22 +63,16 @@ class _Steps:
         self._tell(self._done, self._total)
 
 
-def _shards(manifest: Manifest) -> dict[str, ShardFile]:
-    """Return all shards by file."""
-    configs = manifest.configs.values()
-    return {shard.file: shard for splits in configs for shards in splits.values() for shard in shards}
-
-
 def _shard_count(release: Release) -> int:
     """Count the files that are read, and the shards whose rows are counted."""
     splits = release.manifest.configs.get("records", {}).values()
-    return len(_shards(release.manifest)) + sum(map(len, splits))
+    return len(release.manifest.files) + sum(map(len, splits))
 
 
-def _file_faults(release: Release, steps: _Steps) -> Iterator[str]:
-    """Compare the folder with the files that the manifest names."""
+def file_faults(release: Release, step: Callable[[], None] = lambda: None) -> Iterator[str]:
+    """Say where a folder holds other files than its manifest names; `step` is called after each that was read."""
     manifest = release.manifest
-    shards, documents = _shards(manifest), {item.file: item for item in manifest.documents}
+    shards, documents = manifest.files, {item.file: item for item in manifest.documents}
     present = dict(files_of(release.folder))
     for name in sorted({*shards, *documents} - present.keys()):
         yield f"{name} is in the manifest, but not in the folder"
@@ -81,11 +81,11 @@ def _file_faults(release: Release, steps: _Steps) -> Iterator[str]:
             yield f"{_shown(name)} is no plain file: a release holds nothing else"
         elif name in shards:
             yield from _shard_faults(path, shards[name])
-            steps.one()
+            step()
         elif name in documents:
             if document(path, name) != documents[name]:
                 yield f"{name} has other bytes than the manifest says: fetch or build the release again"
-            steps.one()
+            step()
         elif not _may_stand(name, manifest):
             yield f"{_shown(name)} is in the folder, but not in the manifest"
 
@@ -104,7 +104,7 @@ def _may_stand(name: str, manifest: Manifest) -> bool:
         return True
     if manifest.documents:
         return False
-    if manifest.version == UNRELEASED:
+    if not manifest.published:
         return name == f"palettes/{manifest.palette['name']}.gpl"
     return not name.endswith(".parquet")
 
@@ -120,6 +120,27 @@ def _shard_faults(path: Path, shard: ShardFile) -> Iterator[str]:
         return
     if digest != shard.content_digest or rows != shard.rows:
         yield f"{shard.file} has other rows than the manifest says"
+
+
+def _seal_faults(manifest: Manifest) -> Iterator[str]:
+    """Say what a version that stands lacks, or has since it was published."""
+    if not manifest.published or manifest.transform["version"] < SEALED_FROM:
+        return
+    if manifest.seal != seal_of(manifest):
+        yield f"{MANIFEST} is not the one that was published: its seal differs; fetch the release again"
+    if not manifest.documents:
+        yield f"{MANIFEST} names no documents, but every published version has some"
+
+
+def _gate_faults(manifest: Manifest, asked: Collection[str]) -> Iterator[str]:
+    """Compare the answers of the gates with those of today: what is `asked` here, all of it holds."""
+    said = {gate.name: gate for gate in manifest.gates}
+    wrong = sorted(name for name in asked if name in said and not said[name].passed)
+    yield from (f"the manifest says that the gate {name} failed, but it holds" for name in wrong)
+    if not manifest.published or manifest.transform["version"] < SEALED_FROM:
+        return
+    yield from (f"the manifest has no answer of the gate {name}" for name in sorted(set(asked) - set(said)))
+    yield from (f"the gate {gate.name} failed, which no published version may" for gate in blocking(manifest.gates))
 
 
 def _layout_faults(manifest: Manifest) -> Iterator[str]:
@@ -161,17 +182,33 @@ def _manifest_faults(release: Release, found: Recount) -> Iterator[str]:
         ("licences", sorted(found.licences), sorted(manifest.licences)),
         ("quarantine", dict(stages), manifest.quarantine),
         ("records built", sum(manifest.counts.values()), manifest.yields["built"]),
+        *_stages(manifest, sum(stages.values())),
     )
     for what, there, said in compared:
         if there != said:
             yield f"{what}: the rows say {there}, but the manifest says {said}"
-    if large := found.large:
-        more = f" and {len(large) - SHOWN} more" if len(large) > SHOWN else ""
-        yield f"the sprite is larger than {manifest.max_side} px: {', '.join(large[:SHOWN])}{more}"
+    if found.large:
+        yield f"the sprite is larger than {manifest.max_side} px: {_named(found.large)}"
+    if found.astray:
+        yield f"the picture is not called by its record's id: {_named(found.astray)}"
     yield from _split_faults(found, manifest)
     missing = {*manifest.diff.added, *manifest.diff.changed} - found.ids
     if missing or found.ids & set(manifest.diff.removed):
         yield "the manifest's diff adds records that are not here, or removes some that are"
+
+
+def _stages(manifest: Manifest, dropped: int) -> Iterator[tuple[str, object, object]]:
+    """Yield what is said of how many came through each stage, and what must be; older transforms counted otherwise."""
+    if manifest.transform["version"] < SEALED_FROM:
+        return
+    yields = manifest.yields
+    yield "records listed", yields["built"] + dropped, yields["listed"]  # each is built, or dropped with one reason
+    said = [yields[stage] for stage in ("listed", "joined", "drawn", "built") if stage in yields]
+    yield "records from stage to stage", sorted(said, reverse=True), said
+
+
+def _named(ids: list[str]) -> str:
+    return ", ".join(ids[:SHOWN]) + (f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else "")
 
 
 def _split_faults(found: Recount, manifest: Manifest) -> Iterator[str]:

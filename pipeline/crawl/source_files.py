@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pipeline.crawl.names import slug
 from pipeline.crawl.sources import FolderSource, Source, WikiSource
-from pipeline.crawl.tables import build
 from pipeline.recipe import is_palette_file
+from pipeline.tables import build
 
 SOURCE_FOLDER = Path(__file__).parent.parent / "sources"
 TEMPLATE = "folder"  # describes any folder that has a records.jsonl; it is no source by itself
@@ -86,7 +86,8 @@ def _bare_folder(folder: Path) -> Source:
     name = slug(folder.resolve().name)
     name = f"{name}-{TEMPLATE}" if name in known_sources() else name  # or they would share a raw store
     table = _table(SOURCE_FOLDER / f"{TEMPLATE}.toml", TEMPLATE)
-    return source_from_table(table | {"name": name, "folder": str(folder.resolve())}, where=str(folder))
+    own = {"name": name, "title": f"The pictures of {folder.resolve().name}", "folder": str(folder.resolve())}
+    return source_from_table(table | own, where=str(folder))
 
 
 def _table(path: Path, where: str) -> dict[str, object]:

@@ -1,10 +1,8 @@
-"""The rows about pixels, windows and builds. References are written here: the usual ways of doing the same work."""
+"""The rows about pixels and windows. References are written here: the usual ways of doing the same work."""
 
 import io
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,15 +11,15 @@ from skimage.color import rgb2lab
 
 from palettes.palette import load_palette
 from palettes.vocabulary import Vocabulary
-from pipeline.build import build
 from pipeline.pixelize import pixelize
 from pipeline.quantize import build_table, nearest_table, quantize
 from pipeline.sample.bestiary import load_bestiary
 from pipeline.sample.wiki import sample_folder
+from pipeline.sprites import sprite_of
+from pipeline.text import normalize_text
 from pipeline.tokenizer import encode_record, grids
 from pipeline.windows import record_windows
 from tests.bench.rows import Row, in_turn
-from tests.raw_stores import Creature, make_store, sample_source
 
 NES = load_palette("nes")
 
@@ -31,7 +29,6 @@ def rows() -> Iterator[Row]:
     yield from quantize_rows()
     yield pixelize_row()
     yield from windows_rows()
-    yield from build_rows()
 
 
 def quantize_rows() -> Iterator[Row]:
@@ -99,7 +96,7 @@ def pixelize_row() -> Row:
 
     def whole() -> None:
         for body in bodies:
-            quantize(pixelize(body), NES)
+            sprite_of(body, NES)
 
     usual, ours = in_turn(decode, whole, len(bodies))
     return Row(
@@ -134,74 +131,8 @@ def windows_rows() -> Iterator[Row]:
 
 def _sample_ids(count: int) -> list[np.ndarray]:
     vocabulary, folder = Vocabulary(), sample_folder()
-    from pipeline.text import normalize_text
-
     found = []
     for record in load_bestiary(folder)[:count]:
         sprite = quantize(pixelize((folder / "images" / record.image).read_bytes()), NES)
         found.append(encode_record(sprite, normalize_text(record.text).text, vocabulary))
     return found
-
-
-def build_rows() -> Iterator[Row]:
-    """Raw store to Parquet: against a loop per pixel and nested lists; and two processes against one."""
-    folder = sample_folder()
-    sample = load_bestiary(folder)
-    beasts = [
-        Creature(
-            number=number,
-            name=f"Beast{number}",
-            family=f"{record.family} {number // len(sample)}",
-            text=f"Here stands number {number}. {record.text}",  # a text of its own, or it would count as a twin
-            picture=(folder / "images" / record.image).read_bytes(),
-        )
-        for number, record in enumerate((sample * 12)[:4096], start=1)
-    ]
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        source = sample_source()
-        few, many = make_store(root / "few", beasts[:1000]), make_store(root / "many", beasts)
-
-        def built(store: object, workers: int = 1) -> Callable[[], object]:
-            return lambda: build(source, store, root / "out", name="pixelbytes/bench", workers=workers)  # type: ignore[arg-type]
-
-        usual, _ = in_turn(lambda: _by_loops(beasts[:3]), lambda: None, 3, runs=3)
-        _, ours = in_turn(lambda: None, built(few), 1000, runs=3)
-        yield Row(
-            name="build, raw store → Parquet",
-            unit="records/s",
-            reference="a loop per pixel, nested lists",
-            usual=usual,
-            ours=ours,
-            target=300,
-        )
-        one, two = in_turn(built(many), built(many, workers=2), len(beasts), runs=2)
-        yield Row(name="build, 2 processes", unit="records/s", reference="one process", usual=one, ours=two, target=1.7)
-
-
-def _by_loops(beasts: list[Creature]) -> None:
-    """Do what the pipeline does pixel by pixel and cell by cell, with Python lists."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    lab = rgb2lab(NES.rgb[None] / 255)[0]
-    rows = []
-    for beast in beasts:
-        image = Image.open(io.BytesIO(beast.picture)).convert("RGB")
-        image.thumbnail((25, 25), Image.Resampling.NEAREST)
-        pixels = np.asarray(image)
-        grid = []
-        for line in pixels:
-            row = [int(((rgb2lab(pixel[None, None] / 255)[0, 0] - lab) ** 2).sum(axis=1).argmin()) for pixel in line]
-            grid.append(row)
-        windows = []
-        for y in range(len(grid)):
-            for x in range(len(grid[0])):
-                window = [[0] * 3 for _ in range(3)]
-                for i in range(3):
-                    for j in range(3):
-                        if 0 <= y + i - 1 < len(grid) and 0 <= x + j - 1 < len(grid[0]):
-                            window[i][j] = grid[y + i - 1][x + j - 1]
-                windows.append(window)
-        rows.append({"windows": windows, "text": beast.text})
-    pq.write_table(pa.Table.from_pylist(rows), pa.BufferOutputStream())

@@ -103,3 +103,20 @@ def test_the_vocabulary_follows_the_palette(name: str, count: int) -> None:
 def test_digests_of_the_palettes_differ() -> None:
     assert len({load_palette(name).digest for name in ("nes", "game-boy", "pico-8")}) == 3
     assert np.array_equal(load_palette("nes").rgb[1], [252, 252, 252])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".gpl", ".hidden.gpl", ".hex", "a\nb.gpl", "a\\b.gpl", "a\x1b[2Jb.hex", "\u202egpl.hex", f"{'a' * 201}.gpl"],
+)
+def test_a_file_whose_name_could_not_stand_in_a_release_is_refused(tmp_path: Path, name: str) -> None:
+    if len(name) < 200:
+        (tmp_path / name).write_text("000000\nffffff\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="has no name that a file in a release could have"):
+        load_palette(tmp_path / name)
+
+
+def test_spaces_accents_and_dots_may_stand_in_a_palette_s_name(tmp_path: Path) -> None:
+    for name in ("my colours.HEX", "Été v1.2.hex"):
+        (tmp_path / name).write_text("000000\nffffff\n", encoding="utf-8")
+        assert load_palette(tmp_path / name).name == name[:-4]

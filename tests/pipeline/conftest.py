@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.build import build
+from pipeline.cards.card import write_card
 from pipeline.crawl.raw import RawStore
 from pipeline.recipe import BuildConfig
 from pipeline.release import Release
 from pipeline.sample.wiki import Served, serve_wiki
+from tests.altered import copied
 from tests.hostile_server import Hostile, serve_three
 from tests.raw_stores import creatures, make_store, sample_source
 from tests.wikis import small_wiki
@@ -21,6 +23,20 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     stub = replace(creatures(61)[60], page=b"<html><h2><span id='Habitat'>Habitat</span></h2></html>")
     store = make_store(root / "raw", [*creatures(60), stub])
     return build(sample_source(), store, root / "built", name="pixelbytes/small", config=BuildConfig(windows=(3,)))
+
+
+@pytest.fixture(scope="session")
+def carded(release: Release, tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, tuple[str, ...]]:
+    """A release with its documents, plots included, and the names that writing them gave."""
+    named = copied(release, tmp_path_factory.mktemp("card") / "release")
+    named = named.with_manifest(version="v1.2.3", previous="v1.2.2", title="A small bestiary")
+    return named, write_card(named, "# Changelog\n\n## v1.2.2\n\n* Added 1: `x`\n")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no plots, which takes a second, where they are no part of the question."""
+    monkeypatch.setattr("pipeline.cards.card.plots", lambda *_: {})
 
 
 @pytest.fixture

@@ -3,53 +3,27 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from markdown_it import MarkdownIt
 
-from pipeline.card import SHEET, SPRITES, cite, write_card
+from pipeline.cards.card import SHEET, SPRITES, cite, write_card
+from pipeline.cards.steps import picture_steps
 from pipeline.recipe import BuildConfig, PictureRecipe
-from pipeline.release import Changes, Release
-from pipeline.schema import features, quarantine_layout, record_layouts
-from pipeline.steps import picture_steps
-from pipeline.tokenizer import decode_record, grids
-from pipeline.windows import record_windows
-
-
-@pytest.fixture(scope="module")
-def carded(release: Release, tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, tuple[str, ...]]:
-    """A release with its documents, and the names that writing them gave."""
-    folder = tmp_path_factory.mktemp("card") / "release"
-    shutil.copytree(release.folder, folder)
-    named = Release.open(folder).with_manifest(version="v1.2.3", previous="v1.2.2", title="A small bestiary")
-    return named, write_card(named, "# Changelog\n\n## v1.2.2\n\n* Added 1: `x`\n")
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw no plots, which takes a second, where they are no part of the question."""
-    monkeypatch.setattr("pipeline.card.plots", lambda *_: {})
+from pipeline.release import Changes, Gate, Release
+from pipeline.tokenizer import decode_record
+from tests.altered import copied
+from tests.carded import head_of, text_of
 
 
 @pytest.fixture
 def copy(release: Release, tmp_path: Path, quick: None) -> Release:
     assert quick is None
-    shutil.copytree(release.folder, tmp_path / "copy")
-    return Release.open(tmp_path / "copy")
-
-
-def text_of(release: Release, name: str = "README.md") -> str:
-    return (release.folder / name).read_text(encoding="utf-8")
-
-
-def head_of(release: Release) -> dict[str, Any]:
-    return yaml.safe_load(text_of(release).split("\n---\n")[0])
+    return copied(release, tmp_path / "copy")
 
 
 # what is written
@@ -83,7 +57,7 @@ def test_what_the_manifest_says_of_documents_changes_no_document(copy: Release) 
     names = write_card(copy)
     before = {name: (copy.folder / name).read_bytes() for name in names}
     raw = json.loads(text_of(copy, "manifest.json"))
-    raw["documents"] = [{"file": name, "bytes": 1, "sha256": "0"} for name in names]
+    raw["documents"] = [{"file": name, "bytes": 1, "sha256": "0" * 64} for name in names]
     (copy.folder / "manifest.json").write_text(json.dumps(raw), encoding="utf-8")
     write_card(Release.open(copy.folder))
     assert {name: (copy.folder / name).read_bytes() for name in names} == before
@@ -120,68 +94,6 @@ def test_the_contact_sheet_shows_sprites_of_the_training_split(carded: tuple[Rel
     assert (views == first.transpose(2, 0, 1)).all(axis=(2, 3, 4)).any()
 
 
-# the snippets
-
-
-def snippets(release: Release) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", text_of(release), flags=re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def ran(carded: tuple[Release, tuple[str, ...]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """Run the card's code from top to bottom as a reader would, on the release's own folder."""
-    from datasets import config
-
-    release, _ = carded
-    space: dict[str, Any] = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
-        for snippet in snippets(release):
-            exec(snippet.replace("PATH_OR_REPO", str(release.folder)), space)  # noqa: S102 - our own words
-        yield space
-
-
-@pytest.mark.filterwarnings("ignore")  # of datasets itself
-def test_every_config_has_a_snippet_that_runs(carded: tuple[Release, tuple[str, ...]], ran: Mapping[str, Any]) -> None:
-    release, _ = carded
-    counts = release.manifest.counts
-    for config in release.manifest.configs:
-        assert f'load_dataset("PATH_OR_REPO", "{config}", split=' in text_of(release)
-    assert ran["records"].num_rows == ran["tokens"].num_rows == counts["train"]
-    assert ran["dropped"]["stage"][:] == ["description"]
-
-
-@pytest.mark.filterwarnings("ignore")  # of datasets itself
-def test_the_snippets_decode_a_record_without_this_package(
-    carded: tuple[Release, tuple[str, ...]], ran: Mapping[str, Any]
-) -> None:
-    release, _ = carded
-    assert "import pipeline" not in "".join(snippets(release))
-    record = release.table("records", "train").slice(0, 1).to_pylist()[0]
-    assert ran["text"] == record["caption"]
-    sprite, _ = decode_record(ran["ids"], release.vocabulary)
-    np.testing.assert_array_equal(ran["picture"], release.palette.rgb[sprite])
-    for row in release.table("tokens", "test").column("tokens").to_pylist():
-        ids = np.array(row, dtype=np.uint8)
-        ours = grids(ids)
-        theirs = list(ran["segments"](ids))
-        assert len(ours) == len(theirs)
-        assert all(np.array_equal(*pair) for pair in zip(ours, theirs, strict=True))
-
-
-@pytest.mark.filterwarnings("ignore")  # of datasets itself
-@pytest.mark.parametrize("k", [1, 3, 5, 9])
-def test_the_snippets_windows_are_the_datasets_own(
-    carded: tuple[Release, tuple[str, ...]], ran: Mapping[str, Any], k: int
-) -> None:
-    release, _ = carded
-    for row in release.table("tokens", "test").column("tokens").to_pylist():
-        ids = np.array(row, dtype=np.uint8)
-        theirs = ran["windows"](ids, k)
-        assert theirs.dtype == np.uint8
-        np.testing.assert_array_equal(theirs, record_windows(grids(ids), k))
-
-
 def test_without_windows_in_the_release_the_card_names_none(copy: Release) -> None:
     configs = {name: splits for name, splits in copy.manifest.configs.items() if not name.startswith("windows")}
     plain = copy.with_manifest(configs=configs)
@@ -190,51 +102,6 @@ def test_without_windows_in_the_release_the_card_names_none(copy: Release) -> No
     assert "--windows 3" in text_of(plain)
     assert [config["config_name"] for config in head_of(plain)["configs"]] == ["records", "tokens", "quarantine"]
     assert "windows" not in text_of(plain, "croissant.json").replace("windows of", "")
-
-
-# the head
-
-
-def test_the_hub_and_datasets_read_the_head(carded: tuple[Release, tuple[str, ...]]) -> None:
-    from datasets import DatasetInfo, Features
-    from datasets.info import DatasetInfosDict
-    from datasets.utils.metadata import MetadataConfigs
-    from huggingface_hub import DatasetCard
-
-    release, _ = carded
-    data = DatasetCard(text_of(release)).data
-    assert data.pretty_name == "A small bestiary"
-    assert data.license == "cc0-1.0"
-    assert data.language == ["en"]
-    assert data.size_categories == ["n<1K"]
-    layouts = {**record_layouts(release.manifest.windows), "quarantine": quarantine_layout()}
-    configs = MetadataConfigs.from_dataset_card_data(data)
-    assert configs.get_default_config_name() == "records"
-    assert list(configs) == ["records", "tokens", "windows_k3", "quarantine"]
-    infos = DatasetInfosDict.from_dataset_card_data(data)
-    for name, info in infos.items():
-        assert isinstance(info, DatasetInfo)
-        assert info.features == Features.from_dict(features(layouts[name]))
-        files = [shard for shards in release.manifest.configs[name].values() for shard in shards]
-        assert info.splits is not None
-        assert sum(split.num_examples for split in info.splits.values()) == sum(file.rows for file in files)
-        assert info.download_size == sum(file.bytes for file in files)
-        assert info.dataset_size == sum(split.num_bytes for split in info.splits.values()) > 0
-    assert list(infos["records"].splits or ()) == ["train", "validation", "test"]
-
-
-def test_a_language_that_is_no_code_is_left_out_of_the_head(copy: Release) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = copy.folder / copy.shards("records", "train")[0].file
-    table = pq.read_table(path)
-    tongues = ["pt_BR", "x | y", "FR", *["en"] * (len(table) - 3)]
-    index = table.schema.get_field_index("language")
-    pq.write_table(table.set_column(index, table.schema.field(index), pa.array(tongues)), path)
-    write_card(copy)
-    assert head_of(copy)["language"] == ["en", "fr", "pt"]
-    assert "| in x &#124; y | 1 | 0 | 0 | 1 |" in text_of(copy)
 
 
 # how it was made
@@ -272,6 +139,19 @@ def test_twins_that_were_looked_for_are_told(copy: Release) -> None:
     told = " ".join(text_of(copy).split())
     assert "1,234 such pictures were found, and 7 families stay in one split because of them." in told
     assert "near twins across families were not looked for" not in told
+
+
+def test_that_a_family_may_move_is_told_with_the_gate_that_bounds_it(copy: Release) -> None:
+    gate = Gate(name="moved", limit="at most 1%", value="holds for 60 records", passed=True)
+    write_card(copy.with_manifest(twins={"pictures": 1, "families": 2}, gates=(gate,)))
+    told = " ".join(text_of(copy).split())
+    assert "from version to version unless pictures alike join it to another family" in told
+    assert "The gate `moved` below tells" in told
+    assert "moves nobody" not in told
+    write_card(copy.with_manifest(twins={}, gates=()))
+    told = " ".join(text_of(copy).split())
+    assert "stays there from version to version." in told
+    assert "`moved`" not in told
 
 
 # credits and citation

@@ -1,13 +1,14 @@
 """Who made a record and under which licence, in words that a card, the Hub and a catalogue understand."""
 
 import re
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.credits import NOBODY, attribution, credit_rows, makers_of
-from pipeline.licences import HUB, deed, hub_licence, identifier, parts_of, slug
+from pipeline.cards.credits import NOBODY, Credits, attribution, makers_of
+from pipeline.cards.licences import HUB, deed, hub_licence, identifier, parts_of, slug
 
 
 @pytest.mark.parametrize(
@@ -50,15 +51,45 @@ def test_makers_are_told_without_the_titles_of_single_pages() -> None:
 
 
 def test_every_attribution_stands_under_its_licence_with_its_records() -> None:
-    credits_ = {("MIT", "“A”, x"): 2, ("MIT", "“B”, x"): 1, ("CC0", "y|z"): 1}
-    assert attribution(credits_).splitlines()[4:] == [
+    with Credits() as credits_:
+        credits_.add([("MIT", "“A”, x"), ("MIT", "“B”, x")])
+        credits_.add([("CC0", "y|z"), ("MIT", "“A”, x")])
+        written, (rows, more) = "".join(attribution(credits_)), credits_.rows()
+        assert credits_.rows(1) == (rows[:1], 1)
+    assert more == 0
+    assert written.splitlines()[4:] == [
         "* CC0: 1 record",
         "  * y&#124;z (1 record)",
         "* MIT: 3 records",
         "  * “A”, x (2 records)",
         "  * “B”, x (1 record)",
     ]
-    assert [(row.licence, row.makers, row.records) for row in credit_rows(credits_)] == [
+    assert [(row.licence, row.makers, row.records) for row in rows] == [
         ("MIT", "x", 3),
         ("CC0", "y|z", 1),
     ]
+
+
+stated = st.lists(st.tuples(st.sampled_from(["MIT", "CC0", "é"]), st.text(max_size=4)), max_size=30)
+
+
+@given(st.lists(stated, max_size=3))
+def test_credits_are_in_order_whatever_is_stated(parts: list[list[tuple[str, str]]]) -> None:
+    expected = Counter(pair for part in parts for pair in part)
+    with Credits() as credits_:
+        for part in parts:
+            credits_.add(part)
+        found = [((licence, who), n) for licence, _ in credits_.licences() for who, n in credits_.under(licence)]
+        rows, more = credits_.rows(2)
+    assert found == sorted(expected.items())
+    grouped = Counter({(licence, makers_of(who)): 0 for licence, who in expected})
+    for (licence, who), count in expected.items():
+        grouped[licence, makers_of(who)] += count
+    ordered = sorted(grouped.items(), key=lambda item: (-item[1], item[0]))
+    assert [((row.licence, row.makers), row.records) for row in rows] == ordered[:2]
+    assert more == max(0, len(grouped) - 2)
+
+
+def test_credits_that_nobody_states_are_no_rows() -> None:
+    with Credits() as credits_:
+        assert (credits_.rows(), credits_.licences()) == (((), 0), ())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.card import write_card
+from pipeline.cards.card import write_card
 from pipeline.release import Release
 from pipeline.shards import file_sha256
 
@@ -25,7 +25,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def without_plots() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.card.plots", lambda *_: {})  # takes a second, and is no part of this
+        patch.setattr("pipeline.cards.card.plots", lambda *_: {})  # takes a second, and is no part of this
         yield
 
 

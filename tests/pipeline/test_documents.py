@@ -10,7 +10,7 @@ import pytest
 from pipeline.checks import check
 from pipeline.documents import files_of, is_plain
 from pipeline.publish import FolderStore
-from pipeline.release import DamagedRelease, Release
+from pipeline.release import DamagedRelease, Release, seal_of
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def test_a_build_names_no_documents_and_its_version_names_them_all(built: Releas
     for file, item in named.items():
         body = (done.folder / file).read_bytes()
         assert (item.bytes, item.sha256) == (len(body), hashlib.sha256(body).hexdigest())
-    shards = {shard.file for splits in done.manifest.configs.values() for part in splits.values() for shard in part}
-    assert {name for name, _ in files_of(done.folder)} == {*named, *shards, "manifest.json"}
+    assert {name for name, _ in files_of(done.folder)} == {*named, *done.manifest.files, "manifest.json"}
+    assert (built.manifest.seal, done.manifest.seal) == ("", seal_of(done.manifest))
 
 
 def test_what_does_not_belong_to_a_build_is_not_published_with_it(built: Release, tmp_path: Path) -> None:

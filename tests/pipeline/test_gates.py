@@ -16,10 +16,10 @@ from PIL import Image
 
 from pipeline.build import build
 from pipeline.checks import GATE_NAMES, check, override, row_faults
-from pipeline.gates_drift import divergence, token_counts
-from pipeline.gates_rows import batches
+from pipeline.gates.drift import divergence, token_counts
 from pipeline.recipe import BuildConfig
 from pipeline.release import Gate, Release, blocking
+from pipeline.shards import batches
 from tests.altered import Row, Rows, Sprite, copied, redraw, rewrite, set_item, set_value
 from tests.raw_stores import creatures, make_store, sample_source
 
@@ -48,6 +48,12 @@ def failed(release: Release, against: Release | None = None) -> set[str]:
 
 
 def test_a_good_release_passes_every_gate(release: Release) -> None:
+    assert failed(release, release) == set()
+
+
+def test_the_gates_read_a_few_hundred_records_at_a_time(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    for whole in ("read", "table"):
+        monkeypatch.setattr(Release, whole, lambda *_, **__: pytest.fail("more than a batch was read"))
     assert failed(release, release) == set()
 
 
@@ -101,6 +107,21 @@ def test_windows_that_are_not_those_of_the_ids_trip_their_gate(tmp_path: Path) -
     rewrite(copy, "windows_k3", lambda rows: rows[0].update({"windows": rows[1]["windows"]}))
     assert asked(copy)["windows"].value == "1 against it"
     assert len(row_faults(copy)["windows"]) == 1
+
+
+@pytest.mark.parametrize("name", ["windows_k101", "windows_k4", "windows_k03", "embeddings"])
+def test_a_config_that_this_version_does_not_know_trips_the_schema_gate(copy: Release, name: str) -> None:
+    configs = {**copy.manifest.configs, name: copy.manifest.configs["tokens"]}
+    found = asked(copy.with_manifest(configs=configs))
+    assert not found["schema"].passed
+    assert found["schema"].worst == (f"{name} is unknown to this version",)
+    assert found["windows"].value == "none are written out"
+
+
+def test_a_split_that_this_version_does_not_know_trips_the_schema_gate(copy: Release) -> None:
+    configs = {**copy.manifest.configs}
+    configs["tokens"] = {**configs["tokens"], "extra": configs["tokens"]["test"]}
+    assert asked(copy.with_manifest(configs=configs))["schema"].worst == ("tokens/extra is unknown to this version",)
 
 
 def test_a_wrong_schema_trips_its_gate_and_what_was_not_read_does_not_pass(copy: Release) -> None:

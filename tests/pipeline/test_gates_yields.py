@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.build import build
 from pipeline.checks import check
-from pipeline.gates_yields import OTHER, drop_groups, plain_reason
+from pipeline.gates.yields import OTHER, drop_groups, plain_reason
 from pipeline.release import Gate, Release
 from tests.altered import copied, restated, rewrite
 from tests.raw_stores import creatures, make_store, sample_source

@@ -13,7 +13,7 @@ from pipeline.crawl.pages import parse_description
 from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.run import crawl
 from pipeline.crawl.sources import WikiSource
-from pipeline.diff import NOT_LISTED, diff, removal_reasons
+from pipeline.diff import NOT_LISTED, diff, reasons_of
 from pipeline.publish import FolderStore
 from pipeline.records import Description
 from pipeline.release import Release, blocking
@@ -87,7 +87,7 @@ def test_a_page_that_was_deleted_leaves_the_next_release_with_its_reason(
     new = releases.publish(built(store, tmp_path / "two")).release
     assert diff(old, new).removed == ("0002-beast-2",)
     reason = "description: the wiki has no page 'Beast 2 (creature)'"
-    assert removal_reasons(old, new) == {"0002-beast-2": reason}
+    assert reasons_of(new, diff(old, new).removed) == {"0002-beast-2": reason}
     quarantine = new.table("quarantine", QUARANTINE_SPLIT).to_pylist()
     assert [(row["id"], row["stage"]) for row in quarantine] == [("0002-beast-2", "description")]
     changelog = (new.folder / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -119,7 +119,7 @@ def test_a_page_that_moved_is_followed_by_the_lists_new_link(served: Served, sto
     assert report.failed == 0
     assert not [r for r in done.resources if r.url == HOST + page(2)]
     new = built(store, tmp_path / "two")
-    assert removal_reasons(old, new) == {"0002-beast-2": NOT_LISTED}
+    assert reasons_of(new, diff(old, new).removed) == {"0002-beast-2": NOT_LISTED}
     assert diff(old, new).added == ("0002-brute",)
 
 
@@ -158,7 +158,10 @@ def test_a_creature_that_came_and_one_that_went(served: Served, store: RawStore,
     assert (report.fetched, report.carried, report.failed) == (3, 10, 0)
     assert not [r for r in done.resources if r.url == HOST + page(4)]
     new = built(store, tmp_path / "two")
-    assert (diff(old, new).added, removal_reasons(old, new)) == (("0009-beast-9",), {"0004-beast-4": NOT_LISTED})
+    assert (diff(old, new).added, reasons_of(new, diff(old, new).removed)) == (
+        ("0009-beast-9",),
+        {"0004-beast-4": NOT_LISTED},
+    )
 
 
 @pytest.mark.slow

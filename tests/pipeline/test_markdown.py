@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from pipeline.card import write_card
-from pipeline.markdown import bare, bib, code, credit, one_line, plain
+from pipeline.cards.card import write_card
+from pipeline.cards.markdown import bare, bib, code, credit, one_line, plain
 from pipeline.release import Changes, Gate, Release
 from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout, record_layouts
 
@@ -46,7 +46,7 @@ HOSTILE = (
 @pytest.fixture(autouse=True)
 def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes a second, and no text from outside stands in a plot."""
-    monkeypatch.setattr("pipeline.card.plots", lambda *_: {})
+    monkeypatch.setattr("pipeline.cards.card.plots", lambda *_: {})
 
 
 @pytest.fixture

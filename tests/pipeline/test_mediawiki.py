@@ -20,7 +20,7 @@ from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.run import crawl, plan
 from pipeline.crawl.sources import WikiSource
 from pipeline.crawl.survey import read_lists, survey
-from pipeline.diff import removal_reasons
+from pipeline.diff import reasons_of
 from pipeline.publish import FolderStore
 from pipeline.records import Description, Listing
 from pipeline.release import Release
@@ -154,7 +154,7 @@ def test_what_was_edited_replaced_deleted_and_renamed_is_all_that_is_fetched_and
     assert changes.added == ()
     assert set(changes.removed) == {key for key in described if listings[key].pages[0].url == deleted.pages[0].url}
     assert set(changes.changed) == sharing | {key for key in described if listings[key].pages == edited.pages}
-    reasons = removal_reasons(before, after)
+    reasons = reasons_of(after, changes.removed)
     assert all("the wiki has no page" in reason for reason in reasons.values())
     assert set(reasons) == set(changes.removed)
     assert "the wiki has no page" in (after.folder / "CHANGELOG.md").read_text(encoding="utf-8")

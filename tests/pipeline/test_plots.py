@@ -11,17 +11,19 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from palettes.palette import load_palette
-from pipeline.plots import BINS, DPI, PAPER, SIZE, binned, plots
+from pipeline.cards.credits import Credits
+from pipeline.cards.plots import BINS, DPI, PAPER, SIZE, binned, plots
+from pipeline.cards.statistics import Statistics, Tally, statistics
 from pipeline.release import Release
 from pipeline.sheet import contact_sheet, to_png
-from pipeline.statistics import Statistics, Tally, statistics
 
 NES = load_palette("nes")
 
 
 @pytest.fixture(scope="module")
 def found(release: Release) -> Statistics:
-    return statistics(release)
+    with Credits() as credits_:
+        return statistics(release, credits_)
 
 
 @pytest.fixture(scope="module")

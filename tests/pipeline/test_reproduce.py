@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.build import build
+from pipeline.cards.plots import plots
 from pipeline.checks import check
 from pipeline.crawl.ledger import source_line
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.sources import Source
-from pipeline.plots import plots
 from pipeline.publish import Audience, FolderStore
 from pipeline.recipe import BuildConfig
-from pipeline.release import UNRELEASED, Release
-from pipeline.reproduce import OTHER_ARROW, CannotReproduce, Past, Reproduced, reproduce
+from pipeline.release import UNRELEASED, Release, made_with, seal_of
+from pipeline.reproduce import CannotReproduce, Past, Reproduced, reproduce
 from pipeline.verify import verify
 from tests.raw_stores import Creature, creatures, make_store, png, sample_source
 
@@ -74,7 +74,7 @@ def require_same(release: Release, done: Reproduced) -> None:
 def plain_card() -> Iterator[None]:
     """Cards without plots, which take seconds to draw; a slow test draws them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.card.plots", lambda *_: {"nothing.png": b"a picture"})
+        patch.setattr("pipeline.cards.card.plots", lambda *_: {"nothing.png": b"a picture"})
         yield
 
 
@@ -92,7 +92,7 @@ def two(tmp_path_factory: pytest.TempPathFactory, plain_card: None) -> Path:  # 
 @pytest.fixture
 def one(two: Path, tmp_path: Path) -> Path:
     """The same root, to be damaged."""
-    shutil.copytree(two, tmp_path / "own")
+    shutil.copytree(two, tmp_path / "own", symlinks=True)
     return tmp_path / "own"
 
 
@@ -108,7 +108,7 @@ def test_every_version_comes_out_byte_for_byte(one: Path, version: str, workers:
 @pytest.mark.slow
 def test_the_whole_card_with_its_plots_comes_out_too(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.card.plots", plots)
+        patch.setattr("pipeline.cards.card.plots", plots)
         release = published(tmp_path, creatures(12))
         assert {name for name in tree(release.folder) if name.startswith("assets/")} > {"assets/contact-sheet.png"}
         require_same(release, again(release, tmp_path))
@@ -229,19 +229,48 @@ def test_a_manifest_that_was_tampered_with_is_found_out(one: Path, changes: dict
     assert any(found.startswith(fault) for found in done.faults), done.faults
 
 
-def test_bytes_of_another_arrow_are_told_from_other_rows(one: Path) -> None:
-    release = FolderStore(one / "releases").open(NAME, "v1.0.0")
+def with_other_bytes(release: Release, config: str, **changes: object) -> Release:
+    """Let the manifest of a release say something else of a shard than the shard is."""
     configs = dict(release.manifest.configs)
-    (shard,) = configs["tokens"]["test"]
-    configs["tokens"] = {**configs["tokens"], "test": (replace(shard, sha256="0" * 64),)}
-    done = again(release.with_manifest(configs=configs), one)
-    assert done.faults == (f"{shard.file}: {OTHER_ARROW}",)
-    assert done.release.manifest.version == "v1.0.0"
-    shutil.rmtree(one / "copy")
-    configs["tokens"] = {**configs["tokens"], "test": (replace(shard, content_digest="0" * 64),)}
-    done = again(release.with_manifest(configs=configs), one)
-    assert [fault for fault in done.faults if fault.startswith(f"{shard.file}: other rows")]
+    (shard,) = configs[config]["test"]
+    configs[config] = {**configs[config], "test": (replace(shard, **changes),)}  # type: ignore[arg-type]
+    return release.with_manifest(configs=configs)
+
+
+@pytest.mark.parametrize(
+    ("wrote", "told"),
+    [
+        (
+            {"pyarrow": "1.0.0"},
+            f"same rows, other bytes: pyarrow 1.0.0 wrote them, here it is {made_with()['pyarrow']}",
+        ),
+        (made_with(), "same rows, but other bytes than the manifest says"),
+        ({}, "same rows, but other bytes than the manifest says"),
+    ],
+)
+def test_another_arrow_is_named_only_where_it_is_another(one: Path, wrote: dict[str, str], told: str) -> None:
+    release = FolderStore(one / "releases").open(NAME, "v1.0.0").with_manifest(made_with=wrote)
+    (shard,) = release.shards("tokens", "test")
+    done = again(with_other_bytes(release, "tokens", sha256="0" * 64), one)
+    assert [fault for fault in done.faults if "in the folder" not in fault][1:] == [f"{shard.file}: {told}"]
+    assert done.release.manifest.version == ("v1.0.0" if "wrote" in told else UNRELEASED)
+
+
+@pytest.mark.parametrize("wrote", [{"pillow": "1.0.0"}, made_with()])
+def test_another_pillow_is_named_only_where_it_is_another_and_rows_are_others_all_the_same(
+    one: Path, wrote: dict[str, str]
+) -> None:
+    release = FolderStore(one / "releases").open(NAME, "v1.0.0").with_manifest(made_with=wrote)
+    done = again(with_other_bytes(release, "records", content_digest="0" * 64), one)
+    (told,) = [fault for fault in done.faults if ": other rows: " in fault]
+    assert ("it may be the pictures' bytes alone: pillow 1.0.0 wrote them" in told) == (wrote["pillow"] == "1.0.0")
     assert done.release.manifest.version == UNRELEASED
+
+
+def test_versions_of_libraries_that_changed_no_byte_are_no_difference(one: Path) -> None:
+    release = FolderStore(one / "releases").open(NAME, "v1.0.0")
+    manifest = replace(release.manifest, made_with={"pyarrow": "1.0.0", "pillow": "1.0.0"})
+    require_same(release, again(release.with_manifest(made_with=manifest.made_with, seal=seal_of(manifest)), one))
 
 
 def test_whitespace_in_the_manifest_is_a_difference_too(one: Path) -> None:
@@ -249,6 +278,54 @@ def test_whitespace_in_the_manifest_is_a_difference_too(one: Path) -> None:
     path = release.folder / "manifest.json"
     path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert again(release, one).faults == ("manifest.json has other bytes than it had: somebody wrote to it since",)
+
+
+def test_files_that_were_tampered_with_are_named_though_the_manifest_is_true(one: Path) -> None:
+    release = FolderStore(one / "releases").open(NAME, "v1.0.0")
+    (release.folder / "README.md").write_text("lies", encoding="utf-8")
+    (release.folder / "more.txt").write_text("x", encoding="utf-8")
+    gone = release.shards("records", "train")[0].file
+    (release.folder / gone).unlink()
+    done = again(release, one)
+    assert done.whole
+    assert set(done.faults) == {
+        "README.md has other bytes than the manifest says: fetch or build the release again",
+        "more.txt is in the folder, but not in the manifest",
+        f"{gone} is in the manifest, but not in the folder",
+    }
+    assert verify(done.release) == ()
+    assert done.release.manifest.seal == release.manifest.seal
+
+
+def test_an_older_copy_goes_once_the_new_one_is_there_and_nothing_else_does(one: Path) -> None:
+    store = FolderStore(one / "releases")
+    release = store.open(NAME, "v1.0.0")
+    require_same(release, again(release, one))
+    (one / "copy" / "README.md").write_text("scribbled over", encoding="utf-8")
+    require_same(release, again(release, one))
+    with pytest.raises(ValueError, match="something else than an unpublished build"):
+        again(store.open(NAME, "v1.1.0"), one)  # another release's copy
+    shutil.rmtree(one / "copy")
+    (one / "copy").mkdir()
+    (one / "copy" / "diary.txt").write_text("dear diary", encoding="utf-8")
+    with pytest.raises(ValueError, match="something else than an unpublished build"):
+        again(release, one)
+    assert (one / "copy" / "diary.txt").is_file()
+    for blob in (one / "raw" / "blobs").rglob("*"):
+        if blob.is_file():
+            blob.unlink()
+    shutil.copytree(store.open(NAME, "v1.0.0").folder, one / "other")
+    with pytest.raises(CannotReproduce, match="lacks"):
+        reproduce(Past.open(release.folder), RawStore(one / "raw"), one / "other")
+    assert verify(Release.open(one / "other")) == ()  # what failed took nothing away
+
+
+def test_a_release_is_no_copy_of_itself_wherever_it_lies(one: Path, tmp_path: Path) -> None:
+    shutil.copytree(FolderStore(one / "releases").open(NAME, "v1.0.0").folder, tmp_path / "got")
+    with pytest.raises(ValueError, match="something else than an unpublished build"):
+        reproduce(Past.open(tmp_path / "got"), RawStore(one / "raw"), tmp_path / "got")
+    with pytest.raises(ValueError, match="something else than an unpublished build"):
+        reproduce(Past.open(tmp_path / "got"), RawStore(one / "raw"), one / "releases" / NAME / "v1.0.0")
 
 
 def test_a_copy_never_takes_the_place_of_a_release_and_a_build_is_not_reproduced(one: Path) -> None:

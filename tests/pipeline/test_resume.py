@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -117,7 +118,7 @@ def test_short_texts_and_pictures_of_one_colour_are_quarantined(tmp_path: Path) 
     release = built(make_store(tmp_path / "raw", beasts), tmp_path / "out")
     found = {row["id"][:4]: (row["stage"], row["reason"]) for row in release.table("quarantine", "dropped").to_pylist()}
     assert found == {
-        "0003": ("text", "the text has 8 characters, fewer than 20"),
+        "0003": ("text", "the text is shorter than min_caption: 8 characters"),
         "0004": ("pixelize", "the sprite of 25×25 px has one colour alone"),
     }
 
@@ -137,3 +138,58 @@ def _red() -> bytes:
     body = io.BytesIO()
     Image.new("RGBA", (30, 30), (255, 0, 0, 255)).save(body, format="PNG")
     return body.getvalue()
+
+
+def test_a_crawl_that_changed_under_its_name_is_read_again(tmp_path: Path) -> None:
+    beasts = creatures(12)
+    store = make_store(tmp_path / "raw", beasts)
+    killed_at(3, lambda: built(store, tmp_path / "out"))
+    name = store.crawl_names()[-1]
+    beasts[0] = replace(beasts[0], text="Quite another text about a red animal that sleeps all day. " * 12)
+    other = make_store(tmp_path / "other", beasts)
+    for path in (tmp_path / "other" / "blobs").glob("*/*"):
+        store.put(path.read_bytes())
+    store.manifest(name).write_bytes(other.manifest(other.crawl_names()[-1]).read_bytes())
+    assert every_file(built(store, tmp_path / "out")) == every_file(built(store, tmp_path / "whole"))
+
+
+def test_an_index_that_is_no_database_is_begun_again(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "raw", creatures(12))
+    killed_at(1, lambda: built(store, tmp_path / "out"))
+    for path in (tmp_path / ".out.part" / WORK).glob("index.sqlite*"):
+        path.unlink()
+    (tmp_path / ".out.part" / WORK / "index.sqlite").write_bytes(b"no database at all" * 500)
+    assert every_file(built(store, tmp_path / "out")) == every_file(built(store, tmp_path / "whole"))
+
+
+def test_a_full_disk_ends_the_build_with_a_sentence_and_it_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store(tmp_path / "raw", creatures(12))
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(building.joining, "split_families", full)
+        with pytest.raises(OSError, match=r"disk is full.*make room, and build again"):
+            built(store, tmp_path / "out")
+    assert every_file(built(store, tmp_path / "out")) == every_file(built(store, tmp_path / "whole"))
+
+
+def test_a_text_too_long_for_its_offsets_is_refused_before_anything_is_built() -> None:
+    with pytest.raises(ValueError, match="max_caption ≤ 50,000"):
+        BuildConfig(max_caption=99_999)
+
+
+def test_a_newcomer_that_is_dropped_moves_nobody(tmp_path: Path) -> None:
+    """A picture alike joins two families only when both will be in the release."""
+    beasts = creatures(30)
+    before = splits(built(make_store(tmp_path / "raw", beasts), tmp_path / "before"))
+    newcomers = [replace(beasts[i], number=900 + i, name=f"New{i}", family=f"a {i}", text=" ") for i in range(30)]
+    after = splits(built(make_store(tmp_path / "more", [*beasts, *newcomers]), tmp_path / "after"))
+    assert after == before
+
+
+def splits(release: Release) -> dict[str, str]:
+    return {key: split for split in SPLITS for key in release.table("records", split, ["id"])["id"].to_pylist()}

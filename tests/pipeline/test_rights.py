@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.build import build
-from pipeline.card import write_card
+from pipeline.cards.card import write_card
 from pipeline.checks import check
-from pipeline.diff import NOT_LISTED, reasons_of, removal_reasons
+from pipeline.diff import NOT_LISTED, diff, reasons_of
 from pipeline.publish import Audience, FolderStore, GateError, visibility
 from pipeline.release import Changes, DamagedRelease, Gate, Release
 from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout
@@ -270,12 +270,12 @@ def test_a_record_that_left_tells_its_reason(release: Release, copy: Release) ->
             (third, "list", "the list names this record twice"),
         ],
     )
-    assert removal_reasons(release, copy) == {
+    assert reasons_of(copy, diff(release, copy).removed) == {
         first: "description: the wiki has no page 'X'",
         second: NOT_LISTED,
         third: "list: the list names this record twice",
     }
-    assert reasons_of(copy, ()) == removal_reasons(copy, copy) == {}
+    assert reasons_of(copy, ()) == reasons_of(copy, diff(copy, copy).removed) == {}
 
 
 def test_the_changelog_gives_the_reason_of_each_of_the_first_fifty(copy: Release) -> None:

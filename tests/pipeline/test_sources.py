@@ -17,8 +17,8 @@ from pipeline.crawl.source_files import (
     wiki_source,
 )
 from pipeline.crawl.sources import FolderSource, PageText, Source, WikiSource, host_of
-from pipeline.crawl.tables import build
 from pipeline.records import Resource
+from pipeline.tables import build
 
 SAMPLE = (SOURCE_FOLDER / "sample.toml").read_text(encoding="utf-8")
 FOLDER = (SOURCE_FOLDER / "folder.toml").read_text(encoding="utf-8")

@@ -8,16 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palettes.vocabulary import FIRST_COLOUR
+from pipeline.cards.credits import Credits
+from pipeline.cards.statistics import QUANTILES, Statistics, Tally, kind_of, statistics
 from pipeline.records import SPLITS
 from pipeline.release import Release
-from pipeline.statistics import QUANTILES, Statistics, Tally, kind_of, statistics
 
 numbers = st.lists(st.integers(0, 3000), min_size=1, max_size=60)
 
 
 @pytest.fixture(scope="module")
 def found(release: Release) -> Statistics:
-    return statistics(release)
+    with Credits() as credits_:
+        return statistics(release, credits_)
 
 
 def seen(tally: Tally) -> dict[int, int]:
@@ -60,14 +62,23 @@ def test_each_number_is_that_of_the_rows_one_by_one(release: Release, found: Sta
     assert seen(found.lengths) == Counter(len(one) for one in ids)
     assert seen(found.colours) == Counter(len(set(one[one >= FIRST_COLOUR].tolist())) for one in ids)
     assert found.replaced.total == sum(int(str(row["replaced"])) for row in records)
-    assert found.credits == Counter((row["licence"], row["attribution"]) for row in records)
     sizes = Counter((row["h"], row["w"]) for row in tokens)
     assert {(h, w): found.sizes[h, w] for h, w in np.argwhere(found.sizes).tolist()} == sizes
     groups = {split: set(release.table("records", split)["group"].to_pylist()) for split in SPLITS}
     assert found.families == {split: len(names) for split, names in groups.items()}
 
 
-def test_a_release_of_many_shards_is_read_one_at_a_time(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_records_state_is_counted(release: Release) -> None:
+    expected = Counter((row["licence"], row["attribution"]) for row in rows(release, "records"))
+    with Credits() as credits_:
+        statistics(release, credits_)
+        for licence, count in credits_.licences():
+            stated = {attribution: number for (under, attribution), number in expected.items() if under == licence}
+            assert dict(credits_.under(licence)) == stated
+            assert sum(stated.values()) == count
+
+
+def test_a_release_of_many_shards_is_read_a_batch_at_a_time(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     many = {
         config: {split: shards * 50 for split, shards in splits.items()}
         for config, splits in release.manifest.configs.items()
@@ -75,7 +86,10 @@ def test_a_release_of_many_shards_is_read_one_at_a_time(release: Release, monkey
     large = Release(folder=release.folder, manifest=Release.open(release.folder).manifest)
     object.__setattr__(large.manifest, "configs", many)
     monkeypatch.setattr(Release, "table", lambda *_: pytest.fail("a whole split was read"))
-    assert statistics(large).lengths.seen == 50 * sum(release.manifest.counts.values())
+    monkeypatch.setattr(Release, "read", lambda *_: pytest.fail("a whole shard was read"))
+    with Credits() as credits_:
+        found = statistics(large, credits_)
+    assert found.lengths.seen == 50 * sum(release.manifest.counts.values())
 
 
 def test_the_reasons_of_drops_are_told_together() -> None:

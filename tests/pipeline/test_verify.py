@@ -15,7 +15,7 @@ from pipeline.checks import check
 from pipeline.documents import document
 from pipeline.publish import FolderStore
 from pipeline.recipe import BuildConfig
-from pipeline.release import Changes, Release
+from pipeline.release import Changes, Gate, Release, seal_of
 from pipeline.schema import Layout, quarantine_layout, record_layouts
 from pipeline.shards import ShardWriter
 from pipeline.verify import verify
@@ -52,7 +52,13 @@ def forged(release: Release, config: str, change: Callable[[Rows], None], split:
         shards[0] = writer.close()
     configs = {**release.manifest.configs}
     configs[config] = {**configs[config], split: tuple(shards)}
-    return release.with_manifest(configs=configs)
+    return resealed(release, configs=configs)
+
+
+def resealed(release: Release, **changes: object) -> Release:
+    """Change a manifest, and compute its seal anew: a forger who knows the format."""
+    changed = replace(release.manifest, **changes)  # type: ignore[arg-type]
+    return release.with_manifest(**changes, seal=seal_of(changed))
 
 
 def set_value(column: str, value: object, row: int = 0) -> Callable[[Rows], None]:
@@ -128,9 +134,9 @@ def test_a_build_may_hold_its_palette_and_nothing_unnamed(release: Release, tmp_
 
 
 def test_a_version_of_before_documents_were_named_is_verified_by_its_shards(copy: Release) -> None:
-    old = copy.with_manifest(documents=())
+    old = copy.with_manifest(documents=(), transform={**copy.manifest.transform, "version": 2})
     (old.folder / "README.md").write_text("x")
-    assert verify(old) == ()
+    assert verify(old) == ("the release's digest differs from the manifest's",)  # the transform gives ids their meaning
     (old.folder / "tokens" / "more.parquet").write_bytes(b"")
     assert only(verify(old)) == "tokens/more.parquet is in the folder, but not in the manifest"
 
@@ -143,7 +149,7 @@ def test_a_shard_that_is_no_parquet_is_named_even_when_the_manifest_vouches_for_
     configs = {**copy.manifest.configs}
     forged_shard = replace(shard, bytes=item.bytes, sha256=item.sha256)
     configs["tokens"] = {**configs["tokens"], "test": (forged_shard,)}
-    assert only(verify(copy.with_manifest(configs=configs))).startswith(f"{shard.file} cannot be read as Parquet")
+    assert only(verify(resealed(copy, configs=configs))).startswith(f"{shard.file} cannot be read as Parquet")
 
 
 # rows
@@ -159,7 +165,7 @@ def test_a_shard_that_is_no_parquet_is_named_even_when_the_manifest_vouches_for_
         ("records", set_value("id", "9999-zzz"), "order: "),
         ("tokens", set_value("h", 3), "decode: "),
         ("tokens", set_value("segment_offsets", [0, 1, 2, 3]), "decode: "),
-        ("tokens", lambda rows: rows[0]["tokens"].__setitem__(20, 200), "vocabulary: "),  # type: ignore[attr-defined]
+        ("tokens", lambda rows: rows[0]["tokens"].__setitem__(20, 200), "vocabulary: "),
         ("windows_k3", lambda rows: rows[0].update(windows=rows[1]["windows"]), "windows: "),
     ],
 )
@@ -194,14 +200,67 @@ def test_a_family_that_was_moved_to_another_split_is_found_out(copy: Release) ->
     ],
 )
 def test_a_manifest_that_lies_is_found_out(copy: Release, changes: dict[str, object], fault: str) -> None:
-    faults = verify(copy.with_manifest(**changes))
+    assert only(verify(copy.with_manifest(**changes))[:1]).startswith("manifest.json is not the one that was published")
+    faults = verify(resealed(copy, **changes))
     assert any(fault in found for found in faults), faults
+
+
+def test_a_seal_that_is_gone_or_another_is_found_out_and_a_build_needs_none(copy: Release, release: Release) -> None:
+    for seal in ("", "0" * 64):
+        found = only(verify(copy.with_manifest(seal=seal)))
+        assert found == "manifest.json is not the one that was published: its seal differs; fetch the release again"
+    assert release.manifest.seal == ""
+    assert verify(release) == ()
+
+
+def test_a_version_without_documents_is_found_out(copy: Release) -> None:
+    assert "manifest.json names no documents, but every published version has some" in verify(
+        resealed(copy, documents=())
+    )
+
+
+def test_a_gate_that_failed_or_was_never_asked_is_found_out(copy: Release) -> None:
+    gates = copy.manifest.gates
+    assert only(verify(resealed(copy, gates=()))[:1]) == "the manifest has no answer of the gate decode"
+    failed = tuple(replace(gate, passed=False) if gate.name == "decode" else gate for gate in gates)
+    faults = verify(resealed(copy, gates=failed))
+    assert "the manifest says that the gate decode failed, but it holds" in faults
+    assert "the gate decode failed, which no published version may" in faults
+    excused = tuple(replace(gate, override="it may") if gate.name == "decode" else gate for gate in failed)
+    assert only(verify(resealed(copy, gates=excused))).endswith("the gate decode failed, but it holds")
+    more = Gate(name="licence", limit="x", value="y", passed=False)
+    assert (
+        only(verify(resealed(copy, gates=(*gates, more)))) == "the gate licence failed, which no published version may"
+    )
+
+
+def test_a_picture_called_otherwise_than_its_record_is_found_out(copy: Release) -> None:
+    first = copy.table("records", "train", ["id"]).column("id")[0].as_py()
+
+    def rename(rows: Rows) -> None:
+        rows[0]["image"]["path"] = "/etc/passwd"  # type: ignore[index]
+
+    assert only(verify(forged(copy, "records", rename))) == f"the picture is not called by its record's id: {first}"
+
+
+def test_every_row_of_the_list_is_a_record_or_is_dropped_with_a_reason(tmp_path: Path) -> None:
+    beasts = creatures(24)
+    beasts[3], beasts[5] = replace(beasts[3], text="short."), replace(beasts[5], picture=b"nope")
+    beasts[7] = replace(beasts[7], picture=beasts[6].picture, text=beasts[6].text)
+    release = build(sample_source(), make_store(tmp_path / "raw", [*beasts, beasts[1]]), tmp_path / "built", name="a/b")
+    yields = release.manifest.yields
+    assert sum(release.manifest.quarantine.values()) >= 4
+    assert yields["listed"] == yields["built"] + sum(release.manifest.quarantine.values())
+    assert verify(release) == ()
+    for stage in ("listed", "joined", "drawn"):
+        faults = verify(release.with_manifest(yields={**yields, stage: 1}))
+        assert any(fault.startswith("records ") for fault in faults), stage
 
 
 def test_sprites_larger_than_announced_are_found_out(copy: Release) -> None:
     parameters = copy.manifest.transform["parameters"]
     smaller = {**parameters, "pictures": {**parameters["pictures"], "max_side": 9}}
-    faults = verify(copy.with_manifest(transform={**copy.manifest.transform, "parameters": smaller}))
+    faults = verify(resealed(copy, transform={**copy.manifest.transform, "parameters": smaller}))
     assert any(fault.startswith("the sprite is larger than 9 px: ") for fault in faults), faults
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import UInt8
 
-from pipeline.likeness import FINGERPRINT, LARGEST, Sprite, fingerprints
+from pipeline.likeness import FINGERPRINT, LARGEST, fingerprints
 from pipeline.records import SPLITS
 from pipeline.release import Gate
 from pipeline.twins import leaks
 
 NAMED = 20  # pairs named by the gate
+Sprite = UInt8[np.ndarray, "_ _"]  # of any size: its palette indices
 _BUFFER = 1 << 20  # bytes of sprites before they go to disk
 
 

@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
 from palettes.vocabulary import FIRST_COLOUR, LF, Vocabulary
-from pipeline.gates_rows import batches
 from pipeline.records import SPLITS
 from pipeline.release import Gate, Release
+from pipeline.shards import batches
 
 MAX_TEXT, CHANCE_TEXT = 0.01, 0.025  # bits; bits × records, for releases so small that chance drifts
 MAX_PIXELS, CHANCE_PIXELS = 0.05, 2.8

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 import pyarrow.parquet as pq
 import yaml
 
-from pipeline.licences import hub_licence
-from pipeline.markdown import bare
+from pipeline.cards.licences import hub_licence
+from pipeline.cards.markdown import bare
 from pipeline.records import SPLITS
 from pipeline.release import Release
 from pipeline.schema import QUARANTINE_SPLIT, Layout, features

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from palettes.palette import Palette
+from pipeline.cards.statistics import Statistics, Tally
 from pipeline.sheet import to_png
-from pipeline.statistics import Statistics, Tally
 
 if TYPE_CHECKING:  # matplotlib takes a second to import, and only a card needs it
     from matplotlib.axes import Axes

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.diff import diff, reasons_of
-from pipeline.gates_records import WORST
-from pipeline.gates_rows import batches
+from pipeline.gates.records import WORST
 from pipeline.records import SPLITS
 from pipeline.release import Gate, Manifest, Release
 from pipeline.schema import QUARANTINE_SPLIT
+from pipeline.shards import batches
 
 MAX_LOSS = 0.05  # share of the last release's records that may go missing
 NAMED_REASONS = 3  # in a gate's value
@@ -29,8 +29,8 @@ class DropGroup:
     ids: tuple[str, ...]  # the first of them; names where a row of the list had no id
 
 
-def drop_groups(release: Release, most: int = WORST) -> tuple[DropGroup, ...]:
-    """Return a release's quarantine by stage and reason, the largest group first, with at most so many ids each."""
+def drop_groups(release: Release, most: int | None = WORST) -> tuple[DropGroup, ...]:
+    """Return a release's quarantine by stage and reason, the largest group first, with so many ids each or all."""
     counts: Counter[tuple[str, str]] = Counter()
     ids: dict[tuple[str, str], list[str]] = {}
     whole: dict[tuple[str, str], str] = {}
@@ -44,7 +44,7 @@ def drop_groups(release: Release, most: int = WORST) -> tuple[DropGroup, ...]:
                     counts[group] += 1
                     whole.setdefault(group, _clipped(str(row["reason"])))
                     named = ids.setdefault(group, [])
-                    if len(named) < most:
+                    if most is None or len(named) < most:
                         named.append(_one_line(str(row["id"] or row["name"])))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return tuple(

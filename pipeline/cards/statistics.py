@@ -14,9 +14,11 @@ import pyarrow.compute as pc
 from jaxtyping import Int64, Integer
 
 from palettes.vocabulary import FIRST_COLOUR, SEPARATORS
+from pipeline.cards.credits import Credits
 from pipeline.records import SPLITS
 from pipeline.release import Release
 from pipeline.schema import QUARANTINE_SPLIT
+from pipeline.shards import batches
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 REASONS = 10  # of drops that are named
@@ -81,7 +83,6 @@ class Statistics:
     ids: Int64[np.ndarray, "V"]  # how often each id stands in the release
     replaced: Tally  # characters of each record's text that had no token
     dropped: tuple[tuple[str, str, int], ...]  # stage, kind of reason, how many; the most common first
-    credits: Counter[tuple[str, str]]  # licence and attribution, with the records that have them
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -113,11 +114,13 @@ class _Sums:
     lengths: Tally = field(default_factory=Tally)
     colours: Tally = field(default_factory=Tally)
     replaced: Tally = field(default_factory=Tally)
-    credits: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
-def statistics(release: Release) -> Statistics:
-    """Return the statistics of a release; each shard of `records`, `tokens` and `quarantine` is read once."""
+def statistics(release: Release, credits_: Credits) -> Statistics:
+    """Return the statistics of a release; `credits_` are given what its records state.
+
+    Each shard of `records`, `tokens` and `quarantine` is read once, a few hundred rows at a time.
+    """
     size = int(release.manifest.vocabulary["size"])
     sums = _Sums(
         records={split: Counter() for split in SPLITS},
@@ -127,9 +130,12 @@ def statistics(release: Release) -> Statistics:
     )
     for split in SPLITS:
         for shard in release.shards("records", split):
-            _add_records(sums, split, release.read(shard, _RECORDS))
+            for table in batches(release.folder / shard.file, _RECORDS):
+                _add_records(sums, split, table)
+                credits_.add(zip(*(table.column(name).to_pylist() for name in _CREDITS), strict=True))
         for shard in release.shards("tokens", split):
-            _add_tokens(sums, release.read(shard, ["tokens", "h", "w"]))
+            for table in batches(release.folder / shard.file, ["tokens", "h", "w"]):
+                _add_tokens(sums, table)
     return Statistics(
         records={split: dict(sorted(counts.items())) for split, counts in sums.records.items()},
         families={split: len(groups) for split, groups in sums.families.items()},
@@ -140,11 +146,11 @@ def statistics(release: Release) -> Statistics:
         ids=sums.ids,
         replaced=sums.replaced,
         dropped=_dropped(release),
-        credits=sums.credits,
     )
 
 
-_RECORDS = ["caption", "group", "language", "replaced", "licence", "attribution"]
+_CREDITS = ("licence", "attribution")
+_RECORDS = ["caption", "group", "language", "replaced", *_CREDITS]
 
 
 def _add_records(sums: _Sums, split: str, table: pa.Table) -> None:
@@ -153,7 +159,6 @@ def _add_records(sums: _Sums, split: str, table: pa.Table) -> None:
     sums.families[split].update(pc.unique(column["group"]).to_pylist())
     sums.captions = sums.captions.plus(pc.utf8_length(column["caption"]).to_numpy())
     sums.replaced = sums.replaced.plus(column["replaced"].to_numpy())
-    sums.credits.update(zip(column["licence"].to_pylist(), column["attribution"].to_pylist(), strict=True))
 
 
 def _add_tokens(sums: _Sums, table: pa.Table) -> None:
@@ -179,7 +184,8 @@ def _dropped(release: Release) -> tuple[tuple[str, str, int], ...]:
     counted: Counter[tuple[str, str]] = Counter()
     if "quarantine" in release.manifest.configs:
         for shard in release.shards("quarantine", QUARANTINE_SPLIT):
-            counted.update(_reasons(release.read(shard, ["stage", "reason"])))
+            for table in batches(release.folder / shard.file, ["stage", "reason"]):
+                counted.update(_reasons(table))
     ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     return tuple((stage, reason, count) for (stage, reason), count in ordered[:REASONS])
 

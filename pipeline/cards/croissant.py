@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterator, Mapping
 
-from pipeline.licences import deed, parts_of
-from pipeline.markdown import one_line
+from pipeline.cards.licences import deed, parts_of
+from pipeline.cards.markdown import one_line
 from pipeline.release import Manifest
 from pipeline.schema import Layout, features
 

@@ -3,7 +3,6 @@
 All of it follows from the manifest and the rows, never from the clock or the place: written again, the same bytes.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +10,24 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from palettes.palette import Palette
 from palettes.vocabulary import BYTES, FIRST_COLOUR
-from pipeline.card_head import head
-from pipeline.credits import ROWS, attribution, credit_rows
-from pipeline.croissant import ABOUT_FIELDS, croissant
+from pipeline.cards.credits import Credits, attribution
+from pipeline.cards.croissant import ABOUT_FIELDS, croissant
+from pipeline.cards.head import head
+from pipeline.cards.markdown import bib, code, credit, one_line, plain
+from pipeline.cards.plots import plots
+from pipeline.cards.statistics import Statistics, statistics
+from pipeline.cards.steps import background, caption_facts, picture_steps
 from pipeline.diff import reasons_of
-from pipeline.markdown import bib, code, credit, one_line, plain
-from pipeline.plots import plots
 from pipeline.records import SPLITS
-from pipeline.release import Manifest, Release
+from pipeline.release import Manifest, Release, write_text
 from pipeline.schema import Layout, features, quarantine_layout, record_layouts
+from pipeline.shards import batches
 from pipeline.sheet import Sprite, contact_sheet
-from pipeline.statistics import Statistics, statistics
-from pipeline.steps import background, caption_facts, picture_steps
+from pipeline.tokenizer import decode_record
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent
 ASSETS = "assets"
+CREDITS = "ATTRIBUTION.md"
 SHEET = "contact-sheet.png"
 SHOWN = 50  # ids of one kind in the changelog
 SPRITES, COLUMNS, SCALE = 120, 15, 3  # of the contact sheet: how many, in a row, screen pixels a pixel
@@ -43,34 +45,26 @@ REFERENCE = """@misc{furfaro2024pixelbytes,
 def write_card(release: Release, older_changelog: str = "") -> tuple[str, ...]:
     """Write all documents into the release folder and return their names, sorted; assets stand in `assets/`.
 
-    Reads each shard of `records`, `tokens` and `quarantine` once or twice, one at a time. The manifest is left alone.
+    Reads each shard of `records`, `tokens` and `quarantine` once or twice, a few hundred rows at a time. The manifest
+    is left alone. The folder is a draft: whoever makes a version of it seals it afterwards (`documents.sealed`).
     """
-    manifest, found = release.manifest, statistics(release)
-    layouts = _layouts(release)
-    citation = cite(manifest)
-    pictures = {**plots(found, release.palette, manifest.max_side), **_sheet(release)}
-    texts = {
-        "README.md": readme(release, found, layouts, pictures),
-        "CHANGELOG.md": changelog(release, older_changelog),
-        "ATTRIBUTION.md": attribution(found.credits),
-        "croissant.json": croissant(manifest, layouts, _summary(manifest), citation),
-    }
-    files = {name: text.encode() for name, text in texts.items()}
-    files |= {f"{ASSETS}/{name}": body for name, body in pictures.items()}
-    for name, body in files.items():
-        _write(release.folder / name, body)
-    return tuple(sorted(files))
-
-
-def _write(path: Path, body: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    manifest, layouts, assets = release.manifest, _layouts(release), release.folder / ASSETS
+    assets.mkdir(exist_ok=True)
+    with Credits() as credits_:
+        found = statistics(release, credits_)
+        pictures = {**plots(found, release.palette, manifest.max_side), **_sheet(release)}
+        texts = {
+            "README.md": readme(release, found, layouts, pictures, credits_),
+            "CHANGELOG.md": changelog(release, older_changelog),
+            "croissant.json": croissant(manifest, layouts, _summary(manifest), cite(manifest)),
+        }
+        with (release.folder / CREDITS).open("w", encoding="utf-8") as file:
+            file.writelines(attribution(credits_))
+    for name, text in texts.items():
+        write_text(release.folder / name, text)
+    for name, body in pictures.items():
+        (assets / name).write_bytes(body)
+    return tuple(sorted([*texts, CREDITS, *(f"{ASSETS}/{name}" for name in pictures)]))
 
 
 def _environment() -> Environment:
@@ -82,12 +76,14 @@ def _environment() -> Environment:
     return environment
 
 
-def readme(release: Release, found: Statistics, layouts: dict[str, Layout], pictures: dict[str, bytes]) -> str:
+def readme(
+    release: Release, found: Statistics, layouts: dict[str, Layout], pictures: dict[str, bytes], credits_: Credits
+) -> str:
     """Return the dataset card: YAML for the Hub, then what a reader asks in the order they ask it."""
     manifest = release.manifest
     first = release.shards("records", "train")[:1]
-    example = release.read(first[0], ["id", "name", "caption"]).slice(0, 1).to_pylist() if first else []
-    rows = credit_rows(found.credits)
+    example = batches(release.folder / first[0].file, ["id", "name", "caption"], rows=1) if first else iter(())
+    rows, more = credits_.rows()
     return (
         _environment()
         .get_template("card.md.j2")
@@ -102,7 +98,7 @@ def readme(release: Release, found: Statistics, layouts: dict[str, Layout], pict
             layouts=layouts,
             columns={name: list(features(layout)) for name, layout in layouts.items()},
             about=ABOUT_FIELDS,
-            example=example[0] if example else None,
+            example=next((table.to_pylist()[0] for table in example), None),
             records=sum(manifest.counts.values()),
             pictures=pictures,
             sheet=SHEET,
@@ -117,8 +113,8 @@ def readme(release: Release, found: Statistics, layouts: dict[str, Layout], pict
             top=_commonest(found, release.palette),
             steps=picture_steps(manifest),
             caption=caption_facts(manifest),
-            credits=rows[:ROWS],
-            uncredited=len(rows) - ROWS,
+            credits=rows,
+            uncredited=more,
             bytes_literal=repr(BYTES),
             palette_lines=_hex_lines(release.palette),
             citation=cite(manifest),
@@ -203,13 +199,12 @@ def _sheet(release: Release) -> dict[str, bytes]:
     shown: dict[tuple[tuple[int, ...], bytes], Sprite] = {}
     start = 0
     for shard in shards:
-        inside = sorted(index - start for index in wanted if start <= index < start + shard.rows)
-        if inside:
-            table = release.read(shard, ["tokens", "h", "w", "segment_offsets"]).take(inside)
-            for row in table.to_pylist():
-                sprite = _sprite(row["tokens"], row["segment_offsets"], row["h"], row["w"])
+        for table in batches(release.folder / shard.file, ["tokens"]):
+            inside = sorted(index - start for index in wanted if start <= index < start + len(table))
+            for row in table.take(inside).column("tokens") if inside else ():
+                sprite, _ = decode_record(row.values.to_numpy(), release.vocabulary)
                 shown.setdefault((sprite.shape, sprite.tobytes()), sprite)
-        start += shard.rows
+            start += len(table)
     if not shown:
         return {}
     return {
@@ -217,12 +212,6 @@ def _sheet(release: Release) -> dict[str, bytes]:
             list(shown.values()), release.palette.rgb, columns=COLUMNS, scale=SCALE, paper=background(release.manifest)
         )
     }
-
-
-def _sprite(ids: list[int], offsets: list[int], h: int, w: int) -> Sprite:
-    """Return the palette indices of a row of `tokens`: its second segment without the column of separators."""
-    image = np.array(ids[offsets[1] : offsets[2]], dtype=np.uint8).reshape(h, w + 1)
-    return image[:, :w] - np.uint8(FIRST_COLOUR)
 
 
 def changelog(release: Release, older: str = "") -> str:

@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import UInt8
 
 from palettes.vocabulary import FIRST_COLOUR
@@ -19,7 +17,6 @@ from pipeline.tokenizer import decode_record, encode_record, grids
 from pipeline.windows import record_windows
 
 MAX_REPLACED = 0.1  # share of a caption's characters that had no token
-BATCH = 256  # records in memory at once
 CONTENT_BYTES = 16  # of a digest that tells contents apart
 
 
@@ -32,22 +29,6 @@ class Row:
     shape: tuple[int, int]
     offsets: Sequence[int]
     windows: Sequence[UInt8[np.ndarray, "_ _ _"]]
-
-
-def batches(path: Path, columns: list[str] | None = None, rows: int = BATCH) -> Iterator[pa.Table]:
-    """Yield a Parquet file as tables of `rows` rows, the last one shorter, whatever its row groups are."""
-    waiting: list[pa.RecordBatch] = []
-    count = 0
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=rows, columns=columns):
-            waiting.append(batch)
-            count += batch.num_rows
-            while count >= rows:
-                table = pa.Table.from_batches(waiting)
-                yield table.slice(0, rows)
-                waiting, count = table.slice(rows).to_batches(), count - rows
-    if count:
-        yield pa.Table.from_batches(waiting)
 
 
 def rows_of(tables: Mapping[str, pa.Table], sides: Sequence[int]) -> Iterator[Row]:

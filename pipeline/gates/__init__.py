@@ -1,0 +1,1 @@
+"""The gates of a release, by what they look at; checks.py asks them all."""

@@ -1,0 +1,164 @@
+"""The rows about builds: rates, processes, memory, being killed, gates and twins. Stores lie in memory where they can.
+
+Rates of one process are of its processor's time, not the clock's, so that other work on the machine counts less, and of
+whole builds on one thread after a first one. 100,000 records are built only when the set `large` is asked for.
+"""
+
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.build import build
+from pipeline.checks import check
+from pipeline.crawl.folder import gather
+from pipeline.crawl.raw import RawStore
+from pipeline.release import Release
+from pipeline.verify import verify
+from tests.augmented import augmented, make_large_folder, make_large_store
+from tests.bench import twin_rows
+from tests.bench.one_build import NAME, Cost, Job, in_own_process
+from tests.bench.rows import Row
+from tests.bench.usual_build import build_by_loops
+from tests.raw_stores import sample_source
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only looked for; what is put there has a name of its own
+RECORDS = 4096  # of a store whose rate is measured
+MANY = 16_384  # of one that two processes build: the start of a process no longer counts
+SMALL, MIDDLE, LARGE = 1_000, 10_000, 100_000  # of those whose memory is measured
+LEAST_RATE = 3_000  # records/s that a build has to reach on one core
+MOST_MEMORY = 400  # MB that a process of a build may hold
+LOOPED = 3  # records that the usual way is given: it takes some tenths of a second
+RUNS = 3
+
+
+def rows() -> Iterator[Row]:
+    """Yield the rows one after the other."""
+    with scratch() as folder:
+        yield from rate_rows(folder)
+        yield from gate_rows(folder)
+        yield resume_row(folder)
+        yield from memory_rows(folder, (SMALL, MIDDLE))
+        yield process_row(folder)
+    yield from twin_rows.rows()
+
+
+def large_rows() -> Iterator[Row]:
+    """Yield what 100,000 records take, against 1,000: some minutes."""
+    with scratch() as folder:
+        yield from memory_rows(folder, (SMALL, LARGE))
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Yield a folder that goes away again: in shared memory, where there is such."""
+    with tempfile.TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None) as name:
+        yield Path(name)
+
+
+def rate_rows(folder: Path) -> Iterator[Row]:
+    """Yield how fast a wiki's pages and a folder's records become Parquet, against the goal and the usual way."""
+    few = list(augmented(LOOPED))
+    loops = LOOPED / _cpu(lambda: build_by_loops(few))
+    make_large_store(folder / "raw", augmented(RECORDS))
+    source = make_large_folder(folder / "pictures", augmented(RECORDS))
+    gather(source, RawStore(folder / "gathered"))
+    wiki = Job(str(folder / "raw"), str(folder / "built"), runs=RUNS + 1)
+    gathered = wiki._replace(root=str(folder / "gathered"), folder=source.folder)
+    jobs = {"pages of a wiki": wiki, "records of a folder": gathered}
+    for what, job in jobs.items():
+        cost = _cost(job)
+        ours = cost.records / statistics.median(cost.cpu[1:])
+        clock = cost.records / statistics.median(cost.seconds[1:])
+        note = f"{cost.records:,} records, {1e6 / ours:,.0f} µs each, {cost.bytes_a_token:.3f} B a token; "
+        note += f"by the clock {clock:,.0f}/s at a load of {os.getloadavg()[0]:.1f}"
+        for reference, usual, target in (
+            (f"{LEAST_RATE:,} records/s", LEAST_RATE, 1.0),
+            ("BeautifulSoup, k-means, loops per pixel, nested lists", loops, 300.0),
+        ):
+            yield Row(name=f"build, {what}", unit="records a CPU second", reference=reference, usual=usual, ours=ours,
+                      target=target, note=note)  # fmt: skip
+
+
+def process_row(folder: Path) -> Row:
+    """Two processes against one, in turn."""
+    make_large_store(folder / "many", augmented(MANY))
+    one = Job(str(folder / "many"), str(folder / "built"))
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    for workers in (1, 2, 1, 2):
+        seconds[workers] += _cost(one._replace(workers=workers)).seconds
+    shutil.rmtree(folder / "many")
+    usual, ours = (MANY / min(seconds[workers]) for workers in (1, 2))
+    return Row(name="build, 2 processes", unit="records/s", reference="one process", usual=usual, ours=ours, target=1.7,
+               note=f"{MANY:,} records, start of the processes included; the better of two; the machine's load is "
+               f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")  # fmt: skip
+
+
+def memory_rows(folder: Path, sizes: tuple[int, int]) -> Iterator[Row]:
+    """Yield memory and time of a small store against those of a large one, in one process and in two."""
+    for size in sizes:
+        make_large_store(folder / str(size), augmented(size))
+    jobs = {size: Job(str(folder / str(size)), str(folder / "built")) for size in sizes}
+    for workers in (1, 2):
+        few, many = (_cost(jobs[size]._replace(workers=workers)) for size in sizes)
+        peaks = [max(cost.peak, cost.peak_of_workers) * 1.048576 for cost in (few, many)]  # MB
+        each = [1e6 * (cost.cpu if workers == 1 else cost.seconds)[0] / cost.records for cost in (few, many)]
+        name = f"build, {sizes[1]:,} records, {workers} process{'es' * (workers - 1)}"
+        yield Row(name=f"{name}, memory", unit="builds in 400 MB", reference="one build in 400 MB", usual=1,
+                  ours=MOST_MEMORY / peaks[1], target=1,
+                  note=f"{peaks[0]:.0f} MB at {sizes[0]:,} and {peaks[1]:.0f} MB at {sizes[1]:,}")  # fmt: skip
+        yield Row(name=f"{name}, linear", unit="records/s", reference=f"{sizes[0]:,} records", usual=1e6 / each[0],
+                  ours=1e6 / each[1], target=0.9,
+                  note=f"{each[0]:.0f} and {each[1]:.0f} µs each, start included")  # fmt: skip
+
+
+def resume_row(folder: Path) -> Row:
+    """A build that was killed at half of its steps and built on, both parts together, against one that was not."""
+    job = Job(str(folder / "raw"), str(folder / "resumed"))
+    whole = _cost(job).cpu[0]
+    shutil.rmtree(folder / "resumed")
+    if in_own_process(job._replace(killed_at=0.75)) is not None:
+        raise RuntimeError("the build was to be killed, but came to its end.")
+    rest = _cost(job).cpu[0]
+    return Row(name="build, finished after a kill", unit="builds a CPU second", reference="a whole build",
+               usual=1 / whole, ours=1 / rest, target=2,
+               note=f"{whole:.2f} s whole; {rest:.2f} s after a kill with half of the shards done")  # fmt: skip
+
+
+def gate_rows(folder: Path) -> Iterator[Row]:
+    """What looking at a release takes, against building it."""
+    source, store = sample_source(), RawStore(folder / "raw")
+
+    def made() -> Release:
+        return build(source, store, folder / "looked at", name=NAME)
+
+    release = made()
+    usual = RECORDS / _cpu(made)
+    looks: dict[str, Callable[[], object]] = {"check": lambda: check(release), "verify": lambda: verify(release)}
+    for name, look in looks.items():
+        ours = RECORDS / _cpu(look)
+        yield Row(name=f"{name} of a release", unit="records a CPU second", reference="building it", usual=usual,
+                  ours=ours, target=1, note=f"{1e6 / ours:,.0f} µs a record")  # fmt: skip
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    """Return the median of the processor's seconds that work takes, once it was done before."""
+    work()
+    seconds = []
+    for _ in range(RUNS):
+        begun = time.process_time()
+        work()
+        seconds.append(time.process_time() - begun)
+    return statistics.median(seconds)
+
+
+def _cost(job: Job) -> Cost:
+    """Return what a build costs that comes to its end, as most do."""
+    cost = in_own_process(job)
+    if cost is None:
+        raise RuntimeError(f"the build of {job.root} was killed: run it again.")
+    return cost
