@@ -42,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "sample serve", "diff"])
+@pytest.mark.parametrize("command", [*COMMANDS, "sample serve", "diff", "audit", "survey", "publish"])
 def test_every_command_teaches_by_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*command.split(), "--help"]) == 0
     assert f"pixelbytes {command}" in capsys.readouterr().out.replace("\n", " ")

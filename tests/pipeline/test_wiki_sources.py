@@ -16,12 +16,12 @@ API = '[[api]]\nhost = "bestiary.localhost"'
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("delay = 0.0", "delay = nan", "are finite numbers"),
-        ("delay = 0.0", "delay = inf", "are finite numbers"),
-        ("backoff = 0.2", "backoff = nan", "are finite numbers"),
-        ("longest_wait = 10.0", "longest_wait = inf", "are finite numbers"),
-        ("[assertions]", "[limits]\ntimeout = nan\n[assertions]", "are finite numbers"),
-        ("[assertions]", "[limits]\ntimeout = inf\n[assertions]", "are finite numbers"),
+        ("delay = 0.0", "delay = nan", "must be a number below 2 to the 63"),
+        ("delay = 0.0", "delay = inf", "must be a number below 2 to the 63"),
+        ("backoff = 0.2", "backoff = nan", "must be a number below 2 to the 63"),
+        ("longest_wait = 10.0", "longest_wait = inf", "must be a number below 2 to the 63"),
+        ("[assertions]", "[limits]\ntimeout = nan\n[assertions]", "must be a number below 2 to the 63"),
+        ("[assertions]", "[limits]\ntimeout = inf\n[assertions]", "must be a number below 2 to the 63"),
         (API, API.replace("bestiary", "Bestiary"), "answers for none of bestiary.localhost; give one of these"),
         (API, API.replace("bestiary", "http://bestiary"), "answers for none of bestiary.localhost"),
         (API, API.replace("bestiary", "elsewhere"), "host 'elsewhere.localhost' answers for none"),
