@@ -22,8 +22,6 @@ from palettes.vocabulary import NUL, Vocabulary
 from pipeline.tokenizer import Order, decode_record, encode, shape_text
 from pipeline.windows import WindowStream
 
-EMPTY = np.zeros(0, dtype=np.uint8)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleConfig:
