@@ -125,6 +125,7 @@ def test_what_was_edited_replaced_deleted_and_renamed_is_all_that_is_fetched_and
     blue = io.BytesIO()
     picture = Image.new("RGBA", (64, 64), (40, 90, 200, 255))
     picture.paste((200, 40, 40, 255), (16, 16, 48, 48))
+    picture.paste((252, 252, 252, 255), (24, 20, 32, 44))  # or it would have one colour once its background is cropped
     picture.save(blue, "PNG")
     wiki.upload(file_title(replaced.miniature_url).removeprefix("File:").replace(" ", "_"), blue.getvalue())
     wiki.delete(deleted.pages[0].title)
