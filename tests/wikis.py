@@ -14,9 +14,11 @@ from pipeline.sample.wiki import HOST, Creature, SampleWiki, Served
 
 
 def png(shade: int, size: int = 16) -> bytes:
-    """Return a small picture; each shade has its own bytes."""
+    """Return a small picture of two colours; each shade has its own bytes."""
+    image = Image.new("RGBA", (size, size), (shade % 256, 90, 160, 255))
+    image.paste((250, 250, 250, 255), (1 + shade % (size - 1), 0, size, size))
     buffer = io.BytesIO()
-    Image.new("RGBA", (size, size), (shade % 256, 90, 160, 255)).save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
