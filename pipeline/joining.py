@@ -89,10 +89,14 @@ class _Manifest:
         self._bytes.close()
         self._file.close()
 
+    def text(self, at: int) -> bytes:
+        """Return the line that begins at an offset."""
+        end = self._bytes.find(b"\n", at)
+        return self._bytes[at : None if end < 0 else end]
+
     def line(self, at: int) -> Resource:
         """Return the resource whose line begins at an offset."""
-        end = self._bytes.find(b"\n", at)
-        return read_line(self._bytes[at : None if end < 0 else end], f"{self._path} at byte {at}")
+        return read_line(self.text(at), f"{self._path} at byte {at}")
 
     def lines(self, places: Mapping[str, int]) -> dict[str, Resource]:
         """Return the resources that stand at these offsets, under the same names."""
@@ -102,14 +106,17 @@ class _Manifest:
 def _join(index: BuildIndex, manifest: _Manifest) -> int:
     """Join every listing with what it needs; return how many found it."""
     joined = 0
-    for listing in index.listings():
-        pages = manifest.lines(index.places("description", (page.url for page in listing.pages)))
-        found = join(listing, pages, manifest.lines(index.places("miniature", [listing.miniature_url])))
+    for row, listing in index.listings():
+        pages = index.places("description", (page.url for page in listing.pages))
+        pictures = index.places("miniature", [listing.miniature_url])
+        found = join(listing, manifest.lines(pages), manifest.lines(pictures))
         if isinstance(found, Dropped):
             index.add_dropped([found])
             continue
         joined += 1
-        if twin := index.add_entry(found, bodies(found)):
+        read = b",".join(manifest.text(pages[page.url]) for page in found.descriptions).decode()
+        body = f"[{row},[{read}],{manifest.text(pictures[found.miniature.url]).decode()}]"
+        if twin := index.add_entry(found, bodies(found), body):
             reason = f"same page and same picture as {twin}"
             index.add_dropped([drop(listing, "duplicate", reason, found.miniature.url)])
     return joined
