@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int64, UInt8, UInt16
+from jaxtyping import Int64, Shaped, UInt8, UInt16
 
 from palettes.palette import Palette
 from palettes.vocabulary import LF, Vocabulary
@@ -55,9 +56,9 @@ def meaning_of_ids(transform_version: int, k: int, max_side: int, vocabulary: Vo
 
 def records_batch(records: Sequence[Record], palette: Palette, layout: Layout) -> pa.RecordBatch:
     """Return the rows of the `records` config; the image is the sprite at its own size, as PNG."""
-    columns: dict[str, object] = {name: [getattr(record, name) for record in records] for name in _PLAIN}
-    pictures = pa.array([sprite_png(record.sprite, palette) for record in records], type=pa.binary())
-    paths = pa.array([f"{record.id}.png" for record in records], type=pa.string())
+    columns: dict[str, Any] = {name: [getattr(record, name) for record in records] for name in _PLAIN}
+    pictures = _packed([sprite_png(record.sprite, palette) for record in records], pa.binary())
+    paths = _packed([f"{record.id}.png".encode() for record in records], pa.string())
     columns["image"] = pa.StructArray.from_arrays([pictures, paths], names=["bytes", "path"])
     columns["digest"] = [
         record_digest({name: getattr(record, name) for name in DIGESTED}, record.sprite) for record in records
@@ -79,12 +80,12 @@ def tokens_batch(records: Sequence[Record], layout: Layout) -> pa.RecordBatch:
         name = records[int(lengths.argmax())].id
         raise ValueError(f"{name} has {longest} ids, but a row holds {_LARGEST_RECORD}: choose a smaller max_side.")
     offsets, counts = _segment_offsets(ids, starts)
-    columns: dict[str, object] = {
+    columns: dict[str, Any] = {
         "id": [record.id for record in records],
-        "tokens": _lists(starts, pa.array(ids)),
+        "tokens": _lists(starts, _numbers(ids)),
         "h": [record.sprite.shape[0] for record in records],
         "w": [record.sprite.shape[1] for record in records],
-        "segment_offsets": _lists(_starts(counts), pa.array(offsets)),
+        "segment_offsets": _lists(_starts(counts), _numbers(offsets)),
     }
     return _batch(columns, layout)
 
@@ -113,14 +114,14 @@ def windows_batch(records: Sequence[Record], k: int, layout: Layout) -> pa.Recor
     flat = np.zeros((int(starts[-1]), k, k), dtype=np.uint8)
     for record, start, end in zip(records, starts[:-1], starts[1:], strict=True):
         flat[start:end] = record_windows(grids(record.ids), k)
-    cells = _lists(np.arange(0, flat.size + 1, k), pa.array(flat.ravel()))
+    cells = _lists(np.arange(0, flat.size + 1, k), _numbers(flat.ravel()))
     windows = _lists(starts, _lists(np.arange(0, len(flat) * k + 1, k), cells))
     return _batch({"id": [record.id for record in records], "windows": windows}, layout)
 
 
 def quarantine_batch(dropped: Sequence[Dropped]) -> pa.RecordBatch:
     """Return the rows of the `quarantine` config."""
-    columns: dict[str, object] = {name: [getattr(drop, name) for drop in dropped] for name in QUARANTINE_COLUMNS}
+    columns: dict[str, Any] = {name: [getattr(drop, name) for drop in dropped] for name in QUARANTINE_COLUMNS}
     return _batch(columns, quarantine_layout())
 
 
@@ -142,12 +143,32 @@ def _starts(lengths: Sequence[int] | Int64[np.ndarray, "R"]) -> Int64[np.ndarray
 def _lists(starts: Int64[np.ndarray, "R1"], values: pa.Array) -> pa.ListArray:
     if int(starts[-1]) > _LARGEST_OFFSET:
         raise ValueError(f"a batch of {int(starts[-1])} values is beyond {_LARGEST_OFFSET}: write fewer rows at once.")
-    return pa.ListArray.from_arrays(pa.array(starts.astype(np.int32)), values)
+    return pa.ListArray.from_arrays(_numbers(starts.astype(np.int32)), values)
 
 
-def _batch(columns: dict[str, object], layout: Layout) -> pa.RecordBatch:
-    arrays = [
-        column if isinstance(column := columns[field.name], pa.Array) else pa.array(column, type=field.type)
-        for field in layout.schema
-    ]
+def _batch(columns: dict[str, Any], layout: Layout) -> pa.RecordBatch:
+    arrays = [_array(columns[field.name], field.type) for field in layout.schema]
     return pa.RecordBatch.from_arrays(arrays, schema=layout.schema)
+
+
+def _array(column: Any, kind: pa.DataType) -> pa.Array:  # noqa: ANN401 - an Arrow array, texts or numbers
+    """Return a column as Arrow has it."""
+    if isinstance(column, pa.Array):
+        return column
+    if pa.types.is_string(kind):
+        return _packed([text.encode() for text in column], kind)
+    return _numbers(np.array(column, dtype=kind.to_pandas_dtype()))
+
+
+def _numbers(values: Shaped[np.ndarray, "n"]) -> pa.Array:
+    """Return an array over the same memory; `pa.array` would import pandas, a third of a second in every worker."""
+    whole = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(whole.dtype), len(whole), [None, pa.py_buffer(whole)])
+
+
+def _packed(values: Sequence[bytes], kind: pa.DataType) -> pa.Array:
+    starts = _starts([len(value) for value in values])
+    if int(starts[-1]) > _LARGEST_OFFSET:
+        raise ValueError(f"a batch of {int(starts[-1])} bytes is beyond {_LARGEST_OFFSET}: write fewer rows at once.")
+    buffers = [None, pa.py_buffer(starts.astype(np.int32)), pa.py_buffer(b"".join(values))]
+    return pa.Array.from_buffers(kind, len(values), buffers)

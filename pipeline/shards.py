@@ -166,7 +166,7 @@ def _leaf_bytes(column: pa.Array) -> Iterator[bytes]:
         yield from _leaf_bytes(pc.binary_length(values))
         yield _joined(values)
     else:
-        yield column.fill_null(0).to_numpy(zero_copy_only=False).tobytes()
+        yield _number_bytes(column)
 
 
 def _joined(values: pa.Array) -> bytes:
@@ -176,6 +176,16 @@ def _joined(values: pa.Array) -> bytes:
     _, offsets, data = values.buffers()
     at = np.frombuffer(offsets, dtype=np.int32)[values.offset : values.offset + len(values) + 1]
     return b"" if data is None else data.slice(int(at[0]), int(at[-1] - at[0])).to_pybytes()
+
+
+def _number_bytes(column: pa.Array) -> bytes:
+    """Return the bytes of a column of numbers, nulls as 0; by its buffer, since `to_numpy` imports pandas."""
+    if column.null_count or pa.types.is_boolean(column.type) or not len(column):
+        filled: bytes = column.fill_null(0).to_numpy(zero_copy_only=False).tobytes()
+        return filled
+    width = column.type.bit_width // 8
+    whole = memoryview(column.buffers()[1]).cast("B")
+    return whole[column.offset * width : (column.offset + len(column)) * width].tobytes()
 
 
 def file_sha256(path: Path) -> str:
