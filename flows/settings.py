@@ -46,6 +46,7 @@ def quiet_prefect(data: DataRoot) -> None:
         "PREFECT_HOME": str(data.root / "prefect"),
         "PREFECT_LOGGING_LEVEL": "CRITICAL",  # the command itself says what happened
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # its own 20 s are not enough on a busy machine
         "DO_NOT_TRACK": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
