@@ -15,18 +15,19 @@ from pathlib import Path
 
 from palettes.vocabulary import Vocabulary
 from pipeline import joining, rows
+from pipeline.borders import Cut, borders, equal, weights
 from pipeline.crawl.ledger import source_line
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.sources import Source
 from pipeline.drafts import WORK, draft_for, forget_others, require_replaceable, swap
-from pipeline.index import BuildIndex, Part, parts
+from pipeline.index import FORMAT, BuildIndex, Part, parts
 from pipeline.joining import Run
 from pipeline.locks import only_one
 from pipeline.recipe import TRANSFORM_VERSION, BuildConfig
 from pipeline.records import SPLITS
 from pipeline.release import Manifest, Release, code_version, made_with, write_text
 from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout
-from pipeline.shard_build import ShardReport, ShardTask, build_shard, said
+from pipeline.shard_build import ShardReport, ShardTask, build_shard, ready, said
 from pipeline.shards import ShardFile, ShardWriter, shard_name
 
 SHARD_ROWS = 1024  # records of a shard; the number of shards is a power of two, so that growth rarely moves a border
@@ -45,6 +46,7 @@ class _Job:
     vocabulary: Vocabulary  # loaded once: the palette's file may change under a build
     draft: Path
     run: Run
+    cut: Cut
     progress: Progress
     done: int = field(default=0, init=False)
     steps: int = field(default=0, init=False)
@@ -64,11 +66,13 @@ def build(  # noqa: PLR0913 - the command's own options
     config: BuildConfig | None = None,
     crawl: str | None = None,
     workers: int = 1,
+    cut: Cut = "by-key",
     progress: Progress = lambda _done, _all: None,
 ) -> Release:
     """Build a release folder at `out` from a finished crawl of a raw store: the newest, or the one named `crawl`.
 
-    Records are made as the source says, unless another `config` is given.
+    Records are made as the source says, unless another `config` is given, and cut into shards at keys that stay borders
+    (pipeline.borders), unless it is an older release that is made again.
     The same crawl and config give the same Parquet bytes, on any number of workers. The folder appears whole or
     not at all; one that stood there is replaced. A build that was killed goes on from the shards that it had finished.
     ValueError when there is no crawl, or nothing in it can be built.
@@ -92,6 +96,7 @@ def build(  # noqa: PLR0913 - the command's own options
                 vocabulary=vocabulary,
                 draft=draft,
                 run=run,
+                cut=cut,
                 progress=progress,
             )
             _fill(job)
@@ -122,7 +127,7 @@ def _index(job: _Job) -> Path:
     rules = {"source": asdict(job.source), "config": asdict(job.config), "crawl": job.crawl, "raw": str(job.store.root)}
     with job.store.manifest(job.crawl).open("rb") as manifest:
         crawled = hashlib.file_digest(manifest, "sha256").hexdigest()
-    asked = json.dumps([TRANSFORM_VERSION, job.vocabulary.digest, crawled, rules], sort_keys=True)
+    asked = json.dumps([FORMAT, TRANSFORM_VERSION, job.vocabulary.digest, crawled, rules], sort_keys=True)
     work = job.draft / WORK
     note = work / "build.json"
     if not note.is_file() or note.read_text(encoding="utf-8") != asked:
@@ -151,7 +156,7 @@ def _gather(job: _Job, index: BuildIndex) -> None:
         joining.drop_faulty(index)
         caption = partial(said, index=index, store=job.store, source=job.source, config=job.config)
         joining.drop_repeated(index, caption)
-        index.keep("split", json.dumps(joining.split_families(index, caption)))
+        index.keep("split", json.dumps(joining.split_families(index, caption, job.run)))
         index.commit()
     job.steps = job.done + index.count()
 
@@ -170,7 +175,7 @@ def _shards(job: _Job, index: BuildIndex) -> Iterator[ShardReport]:
             config=job.config,
             palette=job.vocabulary.palette,
         )
-        for ranges in _ranges(index)
+        for ranges in _ranges(index, job.cut)
         for place, part in enumerate(ranges)
     ]
     for task, report in zip(tasks, job.run(build_shard, tasks), strict=True):
@@ -178,9 +183,13 @@ def _shards(job: _Job, index: BuildIndex) -> Iterator[ShardReport]:
         yield report
 
 
-def _ranges(index: BuildIndex) -> list[Sequence[Part]]:
-    counts = {split: index.count(split) for split in SPLITS}
-    return [parts(split, count, shard_count(count)) for split, count in counts.items()]
+def _ranges(index: BuildIndex, cut: Cut) -> list[Sequence[Part]]:
+    ranges = []
+    for split in SPLITS:
+        weight = weights(index.keys(split))
+        shards = shard_count(len(weight))
+        ranges.append(parts(split, borders(weight, shards) if cut == "by-key" else equal(len(weight), shards)))
+    return ranges
 
 
 def shard_count(records: int) -> int:
@@ -199,6 +208,8 @@ def _processes(workers: int) -> Iterator[Run]:
         yield map
         return
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for _ in range(workers):
+            pool.submit(ready)  # a process takes half a second to begin: it does while this one reads the manifest
         yield pool.map
 
 
@@ -219,7 +230,7 @@ def _manifest(job: _Job, index: BuildIndex, reports: Sequence[ShardReport]) -> M
         code_version=code_version(),
         transform={
             "version": TRANSFORM_VERSION,
-            "parameters": _parameters(config, vocabulary.palette.name, source, job.store),
+            "parameters": _parameters(job),
         },
         palette={"name": vocabulary.palette.name, "digest": vocabulary.palette.digest},
         vocabulary={"size": len(vocabulary), "digest": vocabulary.digest},
@@ -257,10 +268,11 @@ def _write_quarantine(draft: Path, index: BuildIndex) -> ShardFile:
         return writer.close()
 
 
-def _parameters(config: BuildConfig, palette: str, source: Source, store: RawStore) -> dict[str, object]:
-    said = asdict(config) | {"palette": palette}  # its name: the path is nobody's business
-    rules = source_line(store, source).sha256  # kept in the raw store, so that the same rows can be built again
-    return {**said, "shard_rows": SHARD_ROWS, "assertions": asdict(source.assertions), "rules": rules}
+def _parameters(job: _Job) -> dict[str, object]:
+    said = asdict(job.config) | {"palette": job.vocabulary.palette.name}  # the path is nobody's business
+    rules = source_line(job.store, job.source).sha256  # kept in the raw store, so that the same rows can be built again
+    shards = {"shard_rows": SHARD_ROWS, "borders": job.cut}
+    return {**said, **shards, "assertions": asdict(job.source.assertions), "rules": rules}
 
 
 def _reasons(index: BuildIndex) -> str:

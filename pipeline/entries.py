@@ -1,13 +1,24 @@
 """Join listing, description and miniature by key; what is dropped carries its reason. Nothing is joined by position."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic
 
-from pipeline.crawl.readings import pages_there, why_not
-from pipeline.records import Dropped, Entry, Listing, Resource
+from pipeline.crawl.readings import Found, pages_there, why_not
+from pipeline.records import Dropped, Listing
 
 
-def join(listing: Listing, pages: Mapping[str, Resource], pictures: Mapping[str, Resource]) -> Entry | Dropped:
-    """Return the entry of a listing whose pages and picture were fetched, or why there is none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry(Generic[Found]):
+    """A listing joined by key with what it needs."""
+
+    listing: Listing
+    descriptions: tuple[Found, ...]  # the pages that were there, in the listing's order
+    miniature: Found
+
+
+def join(listing: Listing, pages: Mapping[str, Found], pictures: Mapping[str, Found]) -> Entry[Found] | Dropped:
+    """Return a listing with its pages and picture, if they were fetched, or why it becomes no entry.
 
     `pages` and `pictures` are those of the crawl, by URL; those of this listing suffice. A page may serve several
     listings (the forms of a species), and a listing have several pages: `pages_there` says which must be there.
@@ -21,10 +32,10 @@ def join(listing: Listing, pages: Mapping[str, Resource], pictures: Mapping[str,
     return Entry(listing=listing, descriptions=there, miniature=picture)
 
 
-def bodies(entry: Entry) -> str:
+def bodies(joined: Entry[Found]) -> str:
     """Return what entries have in common whose language, pages and picture are the same, byte for byte."""
-    digests = (entry.miniature.sha256, *(page.sha256 for page in entry.descriptions))
-    return "\x1f".join((entry.listing.language, *digests))
+    digests = (joined.miniature.sha256, *(page.sha256 for page in joined.descriptions))
+    return "\x1f".join((joined.listing.language, *digests))
 
 
 def drop(listing: Listing, stage: str, reason: str, url: str) -> Dropped:

@@ -5,47 +5,46 @@ and a build that was killed finds what it had done. It is a scratch file: nothin
 """
 
 import hashlib
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 
-from pipeline.records import Dropped, Entry, Listing, PageLink, Resource
+from pipeline.crawl.lines import Line
+from pipeline.entries import Entry
+from pipeline.packing import PackedEntry, PackedListing, unpacked_entry
+from pipeline.records import Dropped
+
+FORMAT = 2  # of the index: one of another format is begun again
 
 _TABLES = """
 create table if not exists state (name text primary key, value text not null);
-create table if not exists resource (kind text, url text, at integer not null, primary key (kind, url)) without rowid;
 create table if not exists listing (key text primary key, body text not null) without rowid;
 create table if not exists entry (
-    key text primary key, family text not null, picture text not null, bodies text not null,
+    key text primary key, family text not null, picture text not null, bodies blob not null,
     split text, body text not null
 );
 create table if not exists sprite (
     picture text primary key, h integer, w integer, cells blob, same blob, print blob, fault text
 );
 create table if not exists dropped (id text, name text, stage text, reason text, source_url text);
-create unique index if not exists entry_bodies on entry (bodies);
-create index if not exists entry_picture on entry (picture);
-create index if not exists sprite_same on sprite (same);
 """
 _PRAGMAS = "pragma journal_mode = wal; pragma synchronous = off; pragma cache_size = -16000; pragma page_size = 8192"
 
 
-PackedListing = tuple[str, str]  # its key, and itself as JSON
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sketch:
-    """A picture made into a sprite, or why it cannot be one."""
+class Sketch(NamedTuple):
+    """A picture made into a sprite, or why it cannot be one: a row as the index keeps it."""
 
     picture: str  # SHA-256 of the raw picture
-    sprite: UInt8[np.ndarray, "h w"] | None
+    h: int = 0
+    w: int = 0
+    cells: bytes = b""
+    same: bytes = b""  # digest of the sprite: what it has in common with those that are equal
     print: bytes = b""  # the sprite's fingerprint, by which near twins are found
     fault: str = ""
 
@@ -107,45 +106,53 @@ class BuildIndex:
         """Keep a value by name."""
         self._db.execute("insert or replace into state values (?, ?)", (name, value))
 
-    def add_places(self, places: Iterable[tuple[str, str, int]]) -> None:
-        """Remember where the last line of each resource stands in its manifest, by kind and URL."""
-        self._db.executemany("insert or replace into resource values (?, ?, ?)", places)
+    @property
+    def places(self) -> Path:
+        """Return where a file about the lines of the crawl's manifest belongs: beside the index, and gone with it."""
+        return self.path.with_name(f"{self.path.name}.places.npy")
 
-    def places(self, kind: str, urls: Iterable[str]) -> dict[str, int]:
-        """Return where those of the resources stand that the crawl has, by URL."""
-        found = {}
-        for url in urls:
-            row = self._db.execute("select at from resource where kind = ? and url = ?", (kind, url)).fetchone()
-            if row:
-                found[url] = row[0]
-        return found
+    def begin_anew(self) -> None:
+        """Forget what was read of a crawl: a build that was killed while it read begins with that again."""
+        for table in ("listing", "entry", "dropped"):
+            self._db.execute(f"delete from {table}")  # noqa: S608 - the names above
 
-    def lists(self) -> list[int]:
-        """Return where the list pages of the crawl stand, in its order."""
-        return [at for (at,) in self._db.execute("select at from resource where kind = 'list' order by at")]
-
-    def add_listings(self, rows: Iterable[PackedListing]) -> list[PackedListing]:
+    def add_listings(self, rows: Sequence[PackedListing]) -> list[PackedListing]:
         """Add rows of the list; return those whose key there was already, which is kept."""
-        insert = "insert or ignore into listing values (?, ?)"
-        return [row for row in rows if not self._db.execute(insert, row).rowcount]
+        insert, before = "insert or ignore into listing values (?, ?)", self._db.total_changes
+        self._db.execute("savepoint listed")
+        self._db.executemany(insert, rows)
+        whole = self._db.total_changes - before == len(rows)
+        if not whole:  # the list names something twice: which?
+            self._db.execute("rollback to listed")
+        self._db.execute("release listed")
+        return [] if whole else [row for row in rows if not self._db.execute(insert, row).rowcount]
 
-    def listings(self) -> Iterator[tuple[str, Listing]]:
-        """Yield the rows of the list in key order, each as the index keeps it and unpacked."""
-        for (body,) in self._db.execute("select body from listing order by key"):
-            yield body, unpacked(body)
+    def listings_from(self, every: int) -> list[str]:
+        """Return the keys at which portions of so many rows of the list begin, in key order."""
+        query = "select key from (select key, row_number() over (order by key) as n from listing) where (n - 1) % ? = 0"
+        return [key for (key,) in self._db.execute(query, (every,))]
 
-    def add_entry(self, entry: Entry, bodies: str, body: str) -> str:
-        """Add an entry; return the key of the one that has the same bodies, and is kept instead, or nothing.
+    def listings(self, first: str, most: int) -> list[PackedListing]:
+        """Return so many rows of the list in key order, from a key on."""
+        query = "select key, body from listing where key >= ? order by key limit ?"
+        return self._db.execute(query, (first, most)).fetchall()
 
-        The one that came first is kept. `body` is what was joined: a JSON list of the row of the list as it is kept
-        here, the lines of the pages and that of the picture, so that nothing is written anew.
-        """
-        listing = entry.listing
-        row = (listing.key, listing.group, entry.miniature.sha256, bodies, body)
-        done = self._db.execute("insert or ignore into entry values (?, ?, ?, ?, null, ?)", row)
-        if done.rowcount:
-            return ""
-        return str(self._db.execute("select key from entry where bodies = ?", (bodies,)).fetchone()[0])
+    def add_entries(self, entries: Iterable[PackedEntry]) -> None:
+        """Add entries, in key order; once all are there, `find_pictures` is to be called."""
+        self._db.executemany("insert into entry values (?, ?, ?, ?, null, ?)", entries)
+
+    def find_pictures(self) -> None:
+        """Make entries quick to find by their picture: cheaper once all are there."""
+        self._db.execute("create index if not exists entry_picture on entry (picture)")
+
+    def same_bodies(self) -> list[tuple[Entry[Line], str]]:
+        """Return the entries whose bodies one before them has, in key order, and the key of that one."""
+        query = (
+            "select body, first from entry join "
+            "(select bodies, min(key) as first from entry group by bodies having count(*) > 1) using (bodies) "
+            "where key != first order by key"
+        )
+        return [(unpacked_entry(body), first) for body, first in self._db.execute(query).fetchall()]
 
     def add_dropped(self, dropped: Iterable[Dropped]) -> None:
         """Add what will not become a record."""
@@ -180,24 +187,25 @@ class BuildIndex:
 
     def add_sketches(self, sketches: Iterable[Sketch]) -> None:
         """Add what became of pictures."""
-        self._db.executemany("insert or replace into sprite values (?, ?, ?, ?, ?, ?, ?)", map(_sketch_row, sketches))
+        self._db.executemany("insert or replace into sprite values (?, ?, ?, ?, ?, ?, ?)", sketches)
 
-    def faulty(self) -> Iterator[tuple[Entry, str]]:
+    def faulty(self) -> Iterator[tuple[Entry[Line], str]]:
         """Yield the entries whose picture cannot be a sprite, and why."""
         query = "select body, fault from entry join sprite using (picture) where fault != '' order by key"
-        return ((_entry(body), fault) for body, fault in self._db.execute(query).fetchall())
+        return ((unpacked_entry(body), fault) for body, fault in self._db.execute(query).fetchall())
 
     def sprite(self, picture: str) -> UInt8[np.ndarray, "h w"]:
         """Return the sprite of a picture."""
         row = self._db.execute("select h, w, cells from sprite where picture = ?", (picture,)).fetchone()
         return _sprite(*row)
 
-    def same_sprites(self) -> Iterator[list[Entry]]:
+    def same_sprites(self) -> Iterator[list[Entry[Line]]]:
         """Yield the entries, two or more, that show the same sprite, in key order."""
+        self._db.execute("create index if not exists sprite_same on sprite (same)")
         twice = "select same from entry join sprite using (picture) group by same having count(*) > 1 order by same"
         found = "select body from entry join sprite using (picture) where same = ? order by key"
         for shown in self._db.execute(twice).fetchall():
-            yield [_entry(body) for (body,) in self._db.execute(found, shown).fetchall()]
+            yield [unpacked_entry(body) for (body,) in self._db.execute(found, shown).fetchall()]
 
     def families(self) -> Iterator[tuple[str, str, bytes]]:
         """Yield each picture with each family that shows it, and with its sprite's fingerprint, in order."""
@@ -208,10 +216,10 @@ class BuildIndex:
         """Return the families, in order."""
         return [name for (name,) in self._db.execute("select distinct family from entry order by family")]
 
-    def showing(self, family: str, picture: str) -> list[Entry]:
+    def showing(self, family: str, picture: str) -> list[Entry[Line]]:
         """Return the entries of a family that show a picture, in key order."""
         query = "select body from entry where picture = ? and family = ? order by key"
-        return [_entry(body) for (body,) in self._db.execute(query, (picture, family)).fetchall()]
+        return [unpacked_entry(body) for (body,) in self._db.execute(query, (picture, family)).fetchall()]
 
     def set_splits(self, splits: Mapping[str, str]) -> None:
         """Put every family into its split."""
@@ -225,7 +233,12 @@ class BuildIndex:
         where, given = ("where split = ?", (split,)) if split else ("", ())
         return int(self._db.execute(f"select count(*) from entry {where}", given).fetchone()[0])  # noqa: S608 - no value
 
-    def entries(self, part: Part) -> Iterator[tuple[Entry, UInt8[np.ndarray, "h w"]]]:
+    def keys(self, split: str) -> Iterator[str]:
+        """Yield the keys of a split's entries, in order."""
+        for (key,) in self._db.execute("select key from entry where split = ? order by key", (split,)):
+            yield key
+
+    def entries(self, part: Part) -> Iterator[tuple[Entry[Line], UInt8[np.ndarray, "h w"]]]:
         """Yield the entries of a part in key order, each with its sprite."""
         query = (  # the range first: joined first, each shard would join all entries before it
             "select body, h, w, cells from "
@@ -233,7 +246,7 @@ class BuildIndex:
             "join sprite using (picture) order by key"
         )
         for body, h, w, cells in self._db.execute(query, (part.split, part.stop - part.start, part.start)):
-            yield _entry(body), _sprite(h, w, cells)
+            yield unpacked_entry(body), _sprite(h, w, cells)
 
     def bodies(self, part: Part) -> Iterator[str]:
         """Yield what went into the entries of a part, in key order, for its digest."""
@@ -242,48 +255,16 @@ class BuildIndex:
             yield body
 
 
-def parts(split: str, count: int, shards: int) -> Sequence[Part]:
-    """Return the ranges of so many entries in so many shards, as equal as can be.
-
-    >>> [(part.start, part.stop) for part in parts("train", 5, 2)]
-    [(0, 2), (2, 5)]
-    """
-    borders = [count * place // shards for place in range(shards + 1)]
+def parts(split: str, borders: Sequence[int]) -> Sequence[Part]:
+    """Return the ranges between borders."""
     return [Part(split=split, start=a, stop=b) for a, b in pairwise(borders)]
 
 
-def _sketch_row(sketch: Sketch) -> tuple[str, int, int, bytes, bytes, bytes, str]:
-    if sketch.sprite is None:
-        return sketch.picture, 0, 0, b"", b"", b"", sketch.fault
-    (h, w), cells = sketch.sprite.shape, sketch.sprite.tobytes()
-    return sketch.picture, h, w, cells, hashlib.sha256(bytes((h, w)) + cells).digest()[:16], sketch.print, ""
+def sketched(picture: str, sprite: UInt8[np.ndarray, "h w"], fingerprint: bytes) -> Sketch:
+    """Return the row of a sprite and its fingerprint; `picture` is the digest of what it was made from."""
+    (h, w), cells = sprite.shape, sprite.tobytes()
+    return Sketch(picture, h, w, cells, hashlib.sha256(bytes((h, w)) + cells).digest()[:16], fingerprint)
 
 
 def _sprite(h: int, w: int, cells: bytes) -> UInt8[np.ndarray, "h w"]:
     return np.frombuffer(cells, dtype=np.uint8).reshape(h, w)
-
-
-_FIELDS = tuple(field.name for field in fields(Listing))
-_TO_JSON = json.JSONEncoder(ensure_ascii=False, default=lambda link: [link.title, link.url]).encode
-
-
-def packed(listing: Listing) -> PackedListing:
-    """Return a row of the list as the index keeps it."""
-    return listing.key, _TO_JSON([getattr(listing, name) for name in _FIELDS])  # `asdict` takes four times as long
-
-
-def unpacked(body: str) -> Listing:
-    """Return a row of the list from what the index kept."""
-    return _listing(json.loads(body))
-
-
-def _listing(values: list[Any]) -> Listing:
-    named = dict(zip(_FIELDS, values, strict=True))
-    pages = tuple(PageLink(title=title, url=url) for title, url in named.pop("pages"))
-    return Listing(**named, pages=pages)
-
-
-def _entry(body: str) -> Entry:
-    listing, pages, picture = json.loads(body)
-    descriptions = tuple(Resource(**page) for page in pages)
-    return Entry(listing=_listing(listing), descriptions=descriptions, miniature=Resource(**picture))

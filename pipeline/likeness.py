@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import islice, product
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int, Int64, Integer, Shaped, UInt8
+from jaxtyping import Bool, Float32, Float64, Int, Int64, Integer, Shaped, UInt8
 
 Sprite = UInt8[np.ndarray, "h w"]  # palette indices
 Other = UInt8[np.ndarray, "H W"]  # the same, of another size
@@ -149,17 +149,25 @@ def _are_plain(
 def _digest(sprite: Sprite, *, plain: bool) -> bytes:
     """Return 8 bytes that only the same picture has, up to mirroring and, unless it is plain, to colours."""
     faces = sprite.tobytes(), sprite[:, ::-1].tobytes()
+    if not plain:
+        colours = _colours(faces[0])
+        mirrored = bytes(sorted(colours, key=faces[1].index))  # the same ones, in the order of the mirror image
+        faces = _numbered(faces[0], colours), _numbered(faces[1], mirrored)
     key = bytes((plain, *sprite.shape))
-    return min(
-        hashlib.blake2b(face if plain else _numbered(face), digest_size=DIGEST, key=key).digest() for face in faces
-    )
+    one, other = (hashlib.blake2b(face, digest_size=DIGEST, key=key).digest() for face in faces)
+    return min(one, other)
 
 
-def _numbered(pixels: bytes) -> bytes:
-    """Return the pixels with their colours numbered as they come in reading order: the same for every recolouring."""
+def _colours(pixels: bytes) -> bytes:
+    """Return the colours as they come in reading order."""
     colours, rest = b"", pixels
     while rest := rest.lstrip(colours):
         colours += rest[:1]
+    return colours
+
+
+def _numbered(pixels: bytes, colours: bytes) -> bytes:
+    """Return the pixels with their colours numbered in this order: the same for every recolouring."""
     return pixels.translate(bytes.maketrans(colours, NUMBERS[: len(colours)]))
 
 
@@ -253,22 +261,23 @@ def _folded(
 ) -> Float64[np.ndarray, "n 288"]:
     """Return how dense drawings' edges are where, in a form that mirroring leaves as it is.
 
-    All numbers are whole and within float64, here and in what is made of them, so that no machine rounds otherwise.
+    All numbers are whole: up to here within float32 (no cell reaches 2²⁴), and in what is made of them within float64,
+    so that no machine rounds otherwise.
     """
     high, wide = across.shape[1], down.shape[2]
     pixels, edges = _spreads()
-    maps = np.empty((len(h), 2, GRID, GRID))
-    maps[:, 0] = pixels[h, :, :high] @ across @ edges[w, :, : wide - 1].transpose(0, 2, 1)
-    maps[:, 1] = edges[h, :, : high - 1] @ down @ pixels[w, :, :wide].transpose(0, 2, 1)
-    one, other = maps[..., : GRID // 2], maps[..., : GRID // 2 - 1 : -1]
+    maps = np.empty((len(h), 2, GRID, GRID), dtype=np.float32)
+    np.matmul(pixels[h, :, :high] @ across, edges[w, :, : wide - 1].transpose(0, 2, 1), out=maps[:, 0])
+    np.matmul(edges[h, :, : high - 1] @ down, pixels[w, :, :wide].transpose(0, 2, 1), out=maps[:, 1])
+    one, other = maps[..., : GRID // 2].astype(np.float64), maps[..., : GRID // 2 - 1 : -1].astype(np.float64)
     folded: Float64[np.ndarray, "n 288"] = np.stack([one + other, np.abs(one - other)], axis=1).reshape(len(h), -1)
     return folded
 
 
 @lru_cache(maxsize=1)
-def _spreads() -> tuple[Float64[np.ndarray, "100 12 99"], Float64[np.ndarray, "100 12 98"]]:
+def _spreads() -> tuple[Float32[np.ndarray, "100 12 99"], Float32[np.ndarray, "100 12 98"]]:
     """Return how much each pixel of a side, and each edge between two, counts in each grid cell, for every length."""
-    tables = np.zeros((2, LARGEST + 1, GRID, LARGEST))
+    tables = np.zeros((2, LARGEST + 1, GRID, LARGEST), dtype=np.float32)
     for n in range(1, LARGEST + 1):
         centres = (2 * np.arange(GRID) + 1) * n
         for table, at in zip(tables, (np.arange(1, 2 * n, 2), np.arange(2, 2 * n, 2)), strict=True):

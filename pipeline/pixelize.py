@@ -53,13 +53,8 @@ def crop(pixels: Pixels, recipe: PictureRecipe) -> Pixels:
 
     A background is the one colour of the whole border. A picture of nothing but that colour stays whole.
     """
-    drawn: np.ndarray
-    if pixels.colours is None:
-        drawn = pixels.cells >= DRAWN
-    else:
-        drawn = cv2.LUT(pixels.cells, (pixels.colours >= DRAWN).view(np.uint8))
     height, width = pixels.cells.shape
-    left, top, w, h = _bounds(drawn)
+    left, top, w, h = _bounds(_shown(pixels))
     if not w:
         raise PictureError(f"the picture of {width}×{height} px is transparent everywhere.")
     if recipe.crop == "none":
@@ -69,6 +64,16 @@ def crop(pixels: Pixels, recipe: PictureRecipe) -> Pixels:
     if (w, h) == (width, height):
         return pixels
     return Pixels(pixels.cells[top : top + h, left : left + w], pixels.colours, corner=(left, top))
+
+
+def _shown(pixels: Pixels) -> np.ndarray:
+    """Return what is not 0 exactly where pixels are not wholly transparent."""
+    if pixels.colours is None:
+        return pixels.cells >= DRAWN
+    alphas = pixels.colours.tobytes()[3::4]
+    if alphas[0] == 0 and alphas.find(0, 1) < 0:
+        return pixels.cells  # as is usual: index 0 is what is transparent, and no other
+    return cv2.LUT(pixels.cells, (pixels.colours >= DRAWN).view(np.uint8))
 
 
 def _bounds(shown: np.ndarray) -> tuple[int, int, int, int]:

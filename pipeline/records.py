@@ -64,15 +64,6 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A listing joined by key with the two resources it needs."""
-
-    listing: Listing
-    descriptions: tuple[Resource, ...]  # the pages that were there, in the listing's order
-    miniature: Resource
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
     """What did not become a record, and why."""
 

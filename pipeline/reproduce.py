@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from palettes.palette import load_palette
+from pipeline.borders import cut_of
 from pipeline.build import Progress, build
 from pipeline.cards.card import write_card
 from pipeline.crawl.collect import source_of
@@ -17,16 +18,17 @@ from pipeline.crawl.sources import Source
 from pipeline.documents import sealed
 from pipeline.drafts import require_replaceable, swap
 from pipeline.locks import only_one
-from pipeline.publish import LATEST
+from pipeline.publishing.folder_store import LATEST
 from pipeline.recipe import TRANSFORM_VERSION, BuildConfig
 from pipeline.release import MANIFEST, UNRELEASED, Manifest, Release, code_version, made_with
 from pipeline.shards import ShardFile
 from pipeline.verify import file_faults
+from pipeline.withhold import without
 
 _NEEDED = frozenset({"list", "description", "miniature"})  # kinds of bodies that a build reads
 #: What checking and publishing added to what was built; only the day itself knows it.
 _OF_THE_DAY = ("version", "previous", "created_at", "gates", "diff", "withheld", "visibility", "rights",
-               "made_with")  # fmt: skip
+               "yanked", "made_with")  # fmt: skip
 _COMPARED_APART = frozenset({*_OF_THE_DAY, "configs", "transform", "documents", "seal"})
 
 
@@ -102,12 +104,14 @@ def reproduce(
     place = out.with_name(f".{out.name}.reproducing")
     with only_one(out.parent, f"reproducing {out.name} in", f".{out.name}.lock"):
         place.mkdir(mode=0o700, exist_ok=True)  # until it is known for whom it is
-        shutil.rmtree(place / "copy", ignore_errors=True)  # of a run that was killed
+        for left in ("copy", "bare"):  # of a run that was killed
+            shutil.rmtree(place / left, ignore_errors=True)
         for rules in _rules(manifest, store, today):
             built = build(
                 rules, store, place / "copy", name=manifest.name, config=config, crawl=manifest.crawl, workers=workers,
-                progress=progress,
+                cut=cut_of(manifest.transform["parameters"]), progress=progress,
             )  # fmt: skip
+            built = without(built, manifest.without, place / "bare") if manifest.without else built
             said = tuple(_said_faults(manifest, built.manifest))
             faults = (*said, *_shard_faults(manifest, built.manifest))
             if not faults:

@@ -20,6 +20,7 @@ from pipeline.windows import record_windows
 _SAYS = ("id", "group", "number", "name", "form", "language", "caption")
 DIGESTED = (*_SAYS, "source_url", "image_url", "licence", "attribution")
 _JSON = json.JSONEncoder(ensure_ascii=False)
+_UNESCAPED = bytes(byte for byte in range(0x20, 0x100) if byte not in b'"\\')  # by JSON
 _LARGEST_OFFSET = np.iinfo(np.int32).max  # Arrow's lists count their values in 32 bits
 _LARGEST_RECORD = np.iinfo(np.uint16).max  # ids; `segment_offsets` counts them in 16 bits
 
@@ -29,8 +30,19 @@ def record_digest(row: Mapping[str, object], sprite: UInt8[np.ndarray, "h w"]) -
 
     When and at which revision it was read does not count: a page that was touched, but says the same, changes nothing.
     """
-    head = _JSON.encode([*(row[name] for name in DIGESTED), *sprite.shape])
-    return hashlib.sha256(head.encode() + b"\x00" + sprite.tobytes()).hexdigest()
+    said = [_in_json(row[name]) for name in DIGESTED]
+    h, w = sprite.shape
+    head = b"[%b, %d, %d]\x00" % (b", ".join(said), h, w)
+    return hashlib.sha256(head + sprite.tobytes()).hexdigest()
+
+
+def _in_json(value: object) -> bytes:
+    """Return a value in JSON; text with nothing to escape, nearly all, at a quarter of the encoder's price."""
+    if isinstance(value, str):
+        body = value.encode()
+        if not body.translate(None, _UNESCAPED):
+            return b'"%b"' % body
+    return _JSON.encode(value).encode()
 
 
 def shard_digest(record_digests: Iterable[str]) -> str:

@@ -16,14 +16,15 @@ from jaxtyping import UInt8
 from palettes.palette import Palette
 from palettes.vocabulary import FIRST_COLOUR, SEPARATORS, Vocabulary
 from pipeline import rows
+from pipeline.crawl.lines import Line
 from pipeline.crawl.pages import gathered, parse_description
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.readings import MissingDescription
-from pipeline.crawl.sources import Rights, Source, WikiSource
-from pipeline.entries import drop
+from pipeline.crawl.sources import Source
+from pipeline.entries import Entry, drop
 from pipeline.index import BuildIndex, Part
 from pipeline.recipe import TRANSFORM_VERSION, BuildConfig
-from pipeline.records import Description, Dropped, Entry, Record, Resource
+from pipeline.records import Description, Dropped, Record
 from pipeline.release import write_text
 from pipeline.rows import shard_digest
 from pipeline.schema import record_layouts, windows_config
@@ -85,8 +86,12 @@ class ShardReport:
         return cls(**{**raw, "files": files, "dropped": dropped, "licences": tuple(raw["licences"])})
 
 
+def ready() -> None:
+    """Do nothing: a process that was asked to has begun, and imported what it needs."""
+
+
 def make_record(
-    entry: Entry, page: Description, sprite: UInt8[np.ndarray, "h w"], config: BuildConfig, vocabulary: Vocabulary
+    entry: Entry[Line], page: Description, sprite: UInt8[np.ndarray, "h w"], config: BuildConfig, vocabulary: Vocabulary
 ) -> Record:
     """Return the finished record of an entry; ValueError says why it cannot be one."""
     caption = caption_of(page, sprite, config)
@@ -210,7 +215,7 @@ def _build(task: ShardTask, index: BuildIndex, key: str) -> ShardReport:
     )
 
 
-def said(entry: Entry, index: BuildIndex, store: RawStore, source: Source, config: BuildConfig) -> str:
+def said(entry: Entry[Line], index: BuildIndex, store: RawStore, source: Source, config: BuildConfig) -> str:
     """Return the caption that an entry will have; empty when it will have none."""
     page, _ = described(entry, store, source)
     try:
@@ -230,39 +235,23 @@ def count_tokens(ids: UInt8[np.ndarray, "L"]) -> dict[str, int]:
 def _records(task: ShardTask, index: BuildIndex, vocabulary: Vocabulary, dropped: list[Dropped]) -> Iterator[Record]:
     """Yield the records of a shard in id order; what cannot be one goes to `dropped` with stage and reason."""
     store = RawStore(task.raw)
-    for joined, sprite in index.entries(task.part):
-        page, entry = described(joined, store, task.source)
-        if not isinstance(page, Description):
-            dropped.append(drop(entry.listing, "description", page.reason, entry.descriptions[0].url))
-            continue
-        try:
-            yield make_record(entry, page, sprite, task.config, vocabulary)
-        except ValueError as error:
-            dropped.append(drop(entry.listing, "text", str(error), entry.descriptions[0].url))
+    entries = index.entries(task.part)
+    while some := list(islice(entries, BATCH)):  # one work for all of them, then the next: a processor does that faster
+        read = [described(entry, store, task.source) for entry, _ in some]
+        for (page, entry), (_, sprite) in zip(read, some, strict=True):
+            if not isinstance(page, Description):
+                dropped.append(drop(entry.listing, "description", page.reason, entry.descriptions[0].url))
+                continue
+            try:
+                yield make_record(entry, page, sprite, task.config, vocabulary)
+            except ValueError as error:
+                dropped.append(drop(entry.listing, "text", str(error), entry.descriptions[0].url))
 
 
-def _restated(entry: Entry, source: Source) -> Entry:
-    """Return an entry under the rights that its source states; in a folder each record states its own."""
-    if not isinstance(source, WikiSource):
-        return entry
-    text = next(text for text in source.texts if text.language == entry.listing.language)
-
-    def stated(resource: Resource, rights: Rights) -> Resource:
-        licence, attribution = source.filled(rights, resource)
-        if (resource.licence, resource.attribution) == (licence, attribution):
-            return resource
-        return replace(resource, licence=licence, attribution=attribution)
-
-    pages = tuple(stated(page, text) for page in entry.descriptions)
-    return Entry(listing=entry.listing, descriptions=pages, miniature=stated(entry.miniature, source.pictures))
-
-
-def described(joined: Entry, store: RawStore, source: Source) -> tuple[Description | MissingDescription, Entry]:
-    """Return what all pages of an entry say together, and the entry with those pages that said something.
-
-    The entry comes back under the rights that its source states today.
-    """
-    entry = _restated(joined, source)
+def described(
+    entry: Entry[Line], store: RawStore, source: Source
+) -> tuple[Description | MissingDescription, Entry[Line]]:
+    """Return what all pages of an entry say together, and the entry with those pages that said something."""
     language = entry.listing.language
     read = [parse_description(store.get(page.sha256), page.title, language, source) for page in entry.descriptions]
     spoke = tuple(page for page, said in zip(entry.descriptions, read, strict=True) if isinstance(said, Description))

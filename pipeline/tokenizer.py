@@ -21,6 +21,9 @@ Segment = str | UInt8[np.ndarray, "_ _"]
 _LF, _TAB, _NUL = bytes([LF]), bytes([TAB]), bytes([NUL])
 _NEVER_IN_TEXT = (bytes([NO_TOKEN]), _NUL, _TAB, _LF)
 _ID_TO_BYTE = bytes.maketrans(bytes(range(FIRST_COLOUR)), BYTES)
+_BYTE_TO_ID = bytes(BYTES.index(byte) if byte in BYTES else NO_TOKEN for byte in range(256))
+_NUMBERS = bytes(range(256))
+_FIRST = np.uint8(FIRST_COLOUR)
 
 
 class Part(IntEnum):
@@ -140,7 +143,7 @@ def reorder(ids: UInt8[np.ndarray, "L"], order: Order) -> UInt8[np.ndarray, "L"]
 
 def _text_ids(text: str, vocabulary: Vocabulary) -> bytes:
     """Return the ids of a text and its LF; the vocabulary says why when a character has none."""
-    ids = text.encode().translate(vocabulary.byte_to_id.tobytes())
+    ids = text.encode().translate(_BYTE_TO_ID)
     if any(never in ids for never in _NEVER_IN_TEXT):
         return vocabulary.encode_text(text).tobytes()  # raises, and names the character
     return ids + _LF
@@ -149,11 +152,12 @@ def _text_ids(text: str, vocabulary: Vocabulary) -> bytes:
 def _image_ids(sprite: UInt8[np.ndarray, "h w"], colours: int) -> bytes:
     """Return the ids of a picture, a separator after each row."""
     h, w = sprite.shape
-    if not sprite.size or int(sprite.max()) >= colours:
+    if not sprite.size or sprite.tobytes().translate(None, _NUMBERS[:colours]):
         raise ValueError(f"a sprite of shape {sprite.shape} is empty or uses colours outside the palette.")
-    grid = np.full((h, w + 1), TAB, dtype=np.uint8)
-    np.add(sprite, np.uint8(FIRST_COLOUR), out=grid[:, :-1])
-    grid[-1, -1] = LF
+    grid = np.empty((h, w + 1), dtype=np.uint8)
+    np.add(sprite, _FIRST, out=grid[:, :w])
+    grid[:, w] = TAB
+    grid[-1, w] = LF
     return grid.tobytes()
 
 

@@ -6,31 +6,40 @@ for twins to meet once, and are then looked at. What is returned spans the twins
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int, Int64, UInt8, UInt16, UInt64
+from jaxtyping import Bool, Int, Int64, UInt8, UInt64
 
 from pipeline.likeness import BITS, DIGEST, FINGERPRINT, LARGEST, SIDES, balanced, sides_agree
 from pipeline.overlays import Faces, agrees, faces, shifted, stretched
 
 RADIUS = 70  # of BITS that the fingerprints of twins differ in at most
 HEAD, HEAD_RADIUS = 2, 36  # words of 64 bits that are compared first, and how many of their bits may differ
+WORDS = 7  # of 64 bits that hold all of BITS
 KEY, TABLES = 20, 64  # bits of a bucket's key, and how often sprites are put into buckets
 NEIGHBOURS = 1024  # of a bucket with more sprites, each meets only so many that follow it
-GATHERED = 1 << 21  # candidates before they are looked at
+ROWS = 1 << 17  # in tables that are worked on together
+UNPACKED = 1 << 12  # fingerprints whose bits are made at once
+COMPARED = 1 << 16  # pairs in a bucket that are compared in all bits at once
+CHUNK = 16  # tables that one worker takes
+GATHERED = 1 << 21  # candidates that are sorted, or gathered before they are looked at
 LOOKED = 1 << 12  # candidates looked at together
 ROOM = 1 << 26  # bytes that sprites take which are ready to be looked at
+_ODD, _SUM = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0001000100010001)
 SpriteAt = Callable[[int], UInt8[np.ndarray, "_ _"]]  # reads one sprite by its row
+Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]  # a function over items: results in their order
 Pairs = Int64[np.ndarray, "m 2"]
 
 
-def twin_pairs(prints: UInt8[np.ndarray, "n 64"], sprite_at: SpriteAt) -> Pairs:
+def twin_pairs(prints: UInt8[np.ndarray, "n 64"], sprite_at: SpriteAt, run: Run = map) -> Pairs:
     """Return pairs (i, j), i < j, of twins that join every sprite with all its twins: at most n - 1, ascending.
 
     `prints` are the sprites' fingerprints; `sprite_at` reads one sprite by its row, and is asked only for those that
-    must be looked at. Rows joined by a chain of twins are one set. Twins whose fingerprints differ in more than 70 of
+    must be looked at. `run` searches the tables, in other processes where it has some; whatever it is, the pairs are
+    the same. Rows joined by a chain of twins are one set. Twins whose fingerprints differ in more than 70 of
     432 bits are not seen, and of those near that border a few (see the tests for which changes are found). Time grows
     with the pairs that share a bucket: with n² for drawings of one kind, yet a thousandth of comparing all with all.
     """
@@ -39,8 +48,9 @@ def twin_pairs(prints: UInt8[np.ndarray, "n 64"], sprite_at: SpriteAt) -> Pairs:
     drawn = firsts[prints[firsts, DIGEST] > 0]  # plain pictures have no other twins
     forest = _Forest(len(prints))
     near: list[tuple[int, int]] = []
-    for candidates in _gathered(_candidates(prints[drawn])):
-        for some in _portions(drawn[candidates], prints[:, DIGEST:SIDES]):
+    candidates = drawn[_candidates(prints[drawn], run)]
+    for start in range(0, len(candidates), GATHERED):
+        for some in _portions(candidates[start : start + GATHERED], prints[:, DIGEST:SIDES]):
             near.extend(_verified(some, forest, sprite_at))
     found = np.concatenate([exact, np.array(near, dtype=np.int64).reshape(-1, 2)])
     ordered: Pairs = found[np.lexsort((found[:, 1], found[:, 0]))]
@@ -127,45 +137,62 @@ def _exact_pairs(prints: UInt8[np.ndarray, "n 64"]) -> tuple[Pairs, Int64[np.nda
     return np.stack([first[later], later], axis=1).astype(np.int64), np.sort(firsts).astype(np.int64)
 
 
-def _candidates(prints: UInt8[np.ndarray, "n 64"]) -> Iterator[Pairs]:
-    """Yield pairs of rows that share a bucket and whose fingerprints are near, table by table, each pair once."""
-    words = np.zeros((len(prints), 7), dtype=np.uint64)
+def _candidates(prints: UInt8[np.ndarray, "n 64"], run: Run) -> Pairs:
+    """Return pairs of rows, ascending, that share a bucket of some table and whose fingerprints are near."""
+    chunks = [range(start, min(start + CHUNK, TABLES)) for start in range(0, TABLES, CHUNK)]
+    codes = _distinct(list(run(partial(_met, prints=prints), chunks)))
+    return np.stack(np.divmod(codes, max(1, len(prints))), axis=1)
+
+
+def _met(tables: range, prints: UInt8[np.ndarray, "n 64"]) -> Int64[np.ndarray, "_"]:
+    """Return the pairs (i, j) that share a bucket of these tables and are near, as numbers i * n + j, ascending.
+
+    Tables are worked on together, as many as there is room for: with few rows, calls cost more than the numbers.
+    """
+    n = len(prints)
+    words = np.zeros((n, 8), dtype=np.uint64)
     words.view(np.uint8)[:, : FINGERPRINT - SIDES] = prints[:, SIDES:]
-    sides = prints[:, DIGEST:SIDES].astype(np.int16)
-    places: list[Int64[np.ndarray, "n"]] = []  # of the rows in the tables so far: near ones met there
-    for bits in _keys():
-        keys = _packed(prints, bits)
-        order, buckets = _sorted(keys, words[:, 0])
-        near = _near(order, buckets, words, sides)
-        for place in places:
-            near = near[np.abs(place[near[:, 0]] - place[near[:, 1]]) > NEIGHBOURS]
-        places.append(np.empty(len(prints), dtype=np.int64))
-        places[-1][order] = np.arange(len(order)) + buckets * NEIGHBOURS
-        yield near
+    sides = np.ascontiguousarray(prints[:, DIGEST:SIDES].T).astype(np.int16)
+    together = max(1, ROWS // max(1, n))
+    known, fresh = np.zeros(0, dtype=np.int64), [np.zeros(0, dtype=np.int64)]
+    for start in range(tables.start, tables.stop, together):
+        keys = _packed(prints, _keys()[start : min(start + together, tables.stop)])
+        for one, other in _near(*_sorted(keys, words[:, 0]), words, sides):
+            fresh.append(np.minimum(one, other) * n + np.maximum(one, other))
+            if sum(map(len, fresh)) >= max(GATHERED, len(known)):  # so that each is sorted a few times only
+                known, fresh = _distinct([known, *fresh]), []
+    return _distinct([known, *fresh])
 
 
-def _packed(prints: UInt8[np.ndarray, "n 64"], bits: Int64[np.ndarray, "k"]) -> UInt64[np.ndarray, "n"]:
-    """Return chosen bits of each fingerprint as a number."""
-    key = np.zeros(len(prints), dtype=np.uint64)
-    for place, bit in enumerate(bits.tolist()):
-        key |= (prints[:, SIDES + bit // 8] >> np.uint8(7 - bit % 8) & 1).astype(np.uint64) << np.uint64(place)
-    return key
+def _packed(prints: UInt8[np.ndarray, "n 64"], bits: Int64[np.ndarray, "t k"]) -> UInt64[np.ndarray, "t n"]:
+    """Return chosen bits of each fingerprint as a number, for each choice."""
+    weights = np.zeros((BITS, len(bits)), dtype=np.float32)  # holds whole numbers of 24 bits
+    weights[bits, np.arange(len(bits))[:, None]] = 2.0 ** np.arange(bits.shape[1])
+    keys = np.empty((len(bits), len(prints)), dtype=np.uint64)
+    for start in range(0, len(prints), UNPACKED):
+        rows = slice(start, start + UNPACKED)
+        keys[:, rows] = (np.unpackbits(prints[rows, SIDES:], axis=1).astype(np.float32) @ weights).T
+    return keys
 
 
 def _sorted(
-    keys: UInt64[np.ndarray, "n"], heads: UInt64[np.ndarray, "n"]
-) -> tuple[Int64[np.ndarray, "n"], Int64[np.ndarray, "n"]]:
-    """Return the rows bucket by bucket, the largest first, and the numbers of their buckets.
+    keys: UInt64[np.ndarray, "t n"], heads: UInt64[np.ndarray, "n"]
+) -> tuple[Int64[np.ndarray, "m"], Int64[np.ndarray, "b"]]:
+    """Return the rows of all tables' buckets of more than one row, the largest first, and the sizes of these buckets.
 
     Within a bucket, which may be too large to compare all, neighbours begin alike.
     """
-    order = ((keys << np.uint64(64 - KEY)) | (heads >> np.uint64(KEY))).argsort()
-    begins = np.flatnonzero(np.diff(keys[order], prepend=~keys[order[:1]]))
-    sizes = np.diff(begins, append=len(keys))
+    order = ((keys << np.uint64(64 - KEY)) | (heads >> np.uint64(KEY))).argsort(axis=1)
+    ordered = np.take_along_axis(keys, order, axis=1)
+    begin = np.ones(keys.shape, dtype=np.bool_)
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=begin[:, 1:])
+    begins = np.flatnonzero(begin)
+    sizes = np.diff(begins, append=keys.size)
+    begins, sizes = begins[sizes > 1], sizes[sizes > 1]
     largest = (-sizes).argsort(kind="stable")
-    buckets = np.repeat(np.arange(len(sizes)), sizes[largest])
-    moved = begins[largest] - np.cumsum(sizes[largest]) + sizes[largest]
-    return order[np.arange(len(keys)) + moved[buckets]], buckets
+    sizes = sizes[largest]
+    moved = np.repeat(begins[largest] - np.cumsum(sizes) + sizes, sizes)
+    return order.ravel()[np.arange(len(moved)) + moved], sizes
 
 
 @lru_cache(maxsize=1)
@@ -176,44 +203,50 @@ def _keys() -> Int64[np.ndarray, "64 20"]:
 
 
 def _near(
-    order: Int64[np.ndarray, "n"],
-    buckets: Int64[np.ndarray, "n"],
-    words: UInt64[np.ndarray, "n 7"],
-    sides: Int[np.ndarray, "n 2"],
-) -> Pairs:
-    """Return the pairs of rows of one bucket whose sides agree and whose fingerprints differ in RADIUS bits at most."""
-    sizes = np.bincount(buckets)
+    order: Int64[np.ndarray, "m"],
+    sizes: Int64[np.ndarray, "b"],
+    words: UInt64[np.ndarray, "n 8"],
+    sides: Int[np.ndarray, "2 n"],
+) -> Iterator[Int64[np.ndarray, "2 _"]]:
+    """Yield the pairs of rows of one bucket whose sides agree and whose fingerprints differ in RADIUS bits at most."""
     ends = np.cumsum(sizes)
-    heads = np.ascontiguousarray(words[order, :HEAD].T)
-    found = [np.zeros((0, 2), dtype=np.int64)]
+    buckets = np.repeat(np.arange(len(sizes)), sizes)
+    first = np.ascontiguousarray(words[order, :WORDS].T)
+    waiting, count = [np.zeros((2, 0), dtype=np.int64)], 0
     for step in range(1, min(NEIGHBOURS + 1, sizes.max(initial=0))):
         end = ends[np.searchsorted(-sizes, -step) - 1]  # of the buckets of more than `step` rows
-        differ = np.bitwise_count(heads[:, : end - step] ^ heads[:, step:end])
-        one = np.flatnonzero(differ[0] + differ[1] <= HEAD_RADIUS)
+        differ = np.bitwise_count(first[:, : end - step] ^ first[:, step:end])
+        heads = differ[0] + differ[1]
+        near = heads <= HEAD_RADIUS
+        for more in differ[HEAD:]:
+            heads += more  # beyond 255 it begins anew: some that are far look near, and are found out later
+        one = np.flatnonzero(near & (heads <= RADIUS))
         one = one[buckets[one] == buckets[one + step]]
-        pairs = order[np.stack([one, one + step], axis=1)]
-        pairs = pairs[_distance(words, pairs[:, 0], pairs[:, 1]) <= RADIUS]
-        found.append(pairs[sides_agree(sides[pairs[:, 0]], sides[pairs[:, 1]]).all(axis=1)])
-    return np.sort(np.concatenate(found), axis=1)
+        waiting.append(np.array([order[one], order[one + step]]))
+        count += len(one)
+        if count >= COMPARED:
+            yield _agreeing(np.concatenate(waiting, axis=1), words, sides)
+            waiting, count = waiting[:1], 0
+    yield _agreeing(np.concatenate(waiting, axis=1), words, sides)
 
 
-def _distance(
-    words: UInt64[np.ndarray, "n w"], one: Int64[np.ndarray, "m"], other: Int64[np.ndarray, "m"]
-) -> UInt16[np.ndarray, "m"]:
-    """Return in how many bits the rows of pairs differ."""
-    differ: UInt16[np.ndarray, "m"] = np.bitwise_count(words[one] ^ words[other]).sum(axis=1, dtype=np.uint16)
-    return differ
+def _agreeing(
+    pairs: Int64[np.ndarray, "2 m"], words: UInt64[np.ndarray, "n 8"], sides: Int[np.ndarray, "2 n"]
+) -> Int64[np.ndarray, "2 _"]:
+    """Return those pairs that are near in all bits and agree in their sides."""
+    one, other = pairs
+    differ = np.bitwise_count(words.take(one, axis=0) ^ words.take(other, axis=0)).view(np.uint64).ravel()
+    differ = (differ & _ODD) + (differ >> np.uint64(8) & _ODD)  # eight counts of 8 bits to four of 16
+    near = np.flatnonzero(differ * _SUM >> np.uint64(48) <= RADIUS)
+    pairs = one, other = pairs[:, near]
+    agreeing: Int64[np.ndarray, "2 _"] = pairs[:, sides_agree(sides[:, one], sides[:, other]).all(axis=0)]
+    return agreeing
 
 
-def _gathered(candidates: Iterator[Pairs]) -> Iterator[Pairs]:
-    """Yield candidates in large portions."""
-    waiting = [np.zeros((0, 2), dtype=np.int64)]
-    for some in candidates:
-        waiting.append(some)
-        if sum(map(len, waiting)) >= GATHERED:
-            yield np.concatenate(waiting)
-            waiting = waiting[:1]
-    yield np.concatenate(waiting)
+def _distinct(codes: Sequence[Int64[np.ndarray, "_"]]) -> Int64[np.ndarray, "_"]:
+    """Return the numbers that are in some array, ascending."""
+    ordered = np.sort(np.concatenate(codes))  # np.unique takes thirty times as long for such numbers
+    return ordered[np.diff(ordered, prepend=-1) > 0]
 
 
 def _portions(candidates: Pairs, sides: UInt8[np.ndarray, "n 2"]) -> Iterator[Pairs]:

@@ -3,6 +3,7 @@
 import html
 import io
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -96,14 +97,19 @@ def _resource(store: RawStore, url: str, kind: str, body: bytes) -> Resource:
 
 
 def wiki_resource(url: str, kind: str, sha256: str) -> Resource:
-    """Return the line of a body that the sample wiki answered."""
-    return Resource(
+    """Return the line of a body that the sample wiki answered, under the rights that it states."""
+    resource = Resource(
         url=url,
         kind=kind,  # type: ignore[arg-type]
         revision="1",
         sha256=sha256,
         status=200,
         time="2026-01-01T00:00:00+00:00",
-        licence="CC0-1.0",
-        attribution="the makers",
     )
+    licence, attribution = _sample().rights(resource)
+    return replace(resource, licence=licence, attribution=attribution)
+
+
+@lru_cache(maxsize=1)
+def _sample() -> WikiSource:
+    return wiki_source("sample")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.crawl.lines import kind_and_url, read_line
 from pipeline.records import Resource
 
 NAME_FORMAT = "%Y%m%dT%H%M%SZ"
@@ -20,7 +21,8 @@ REMEMBERED = 8  # manifests looked at: the last may have been limited, or have f
 _REMEMBERED_OF = 64  # and the largest of so many, which knows most of the site
 CONTINUED_FOR = timedelta(hours=24)  # after its start; a manifest that spans more would mix states of the site
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_TEXT_FIELDS = frozenset(f.name for f in dataclasses.fields(Resource) if f.name != "status")
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_AT_ONCE = 1 << 16  # bytes asked for at once: most bodies are smaller, and are there after one call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +109,7 @@ class RawStore:
             self.blob_path(sha256)  # says what is wrong
         path = f"{self._blobs}/{sha256[:2]}/{sha256}"  # a build reads millions: a Path costs as much as the reading
         try:
-            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
-                body = file.read()
+            body = _read(path)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"the raw store {self.root} has no body {sha256}: crawl again to fetch it."
@@ -145,14 +146,15 @@ class RawStore:
 
     def places(self, name: str) -> Iterator[tuple[str, str, int]]:
         """Yield kind and URL of each line of a finished crawl, with its offset: all that one needs to find it again."""
-        path, at = self.manifest(name), 0
+        path, at, number = self.manifest(name), 0, 1
+
+        def where() -> str:
+            return f"{path} line {number}"
+
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    table = json.loads(line.decode())
-                    yield table["kind"], table["url"], at
-                except (ValueError, KeyError, TypeError):
-                    read_line(line, f"{path} line {number}")  # says what is wrong with it
+            for number, line in enumerate(file, start=1):  # noqa: B007 - `where` tells it
+                kind, url = kind_and_url(line, where)
+                yield kind, url, at
                 at += len(line)
 
     def latest_crawl(self) -> Crawl | None:
@@ -248,14 +250,14 @@ def _read_lines(body: bytes, path: Path) -> list[Resource]:
     return [read_line(line, f"{path} line {number}") for number, line in enumerate(body.splitlines(), start=1)]
 
 
-def read_line(line: bytes, where: str) -> Resource:
-    """Return the resource that a line describes; raise ValueError, with `where` it stands, when it does not."""
+def _read(path: str) -> bytes:
+    """Return what a file holds; a file object would ask for its state, its size and its place besides."""
+    handle = os.open(path, _READ)
     try:
-        table = json.loads(line.decode())
-    except ValueError as error:
-        raise ValueError(f"{where} is not JSON ({error}): restore the file, or delete it and crawl again.") from error
-    known = isinstance(table, dict) and set(table) <= _TEXT_FIELDS | {"status"} and {"url", "kind"} <= set(table)
-    texts = known and all(isinstance(table[key], str) for key in set(table) & _TEXT_FIELDS)
-    if not texts or not isinstance(table.get("status", 0), int):
-        raise ValueError(f"{where} does not describe a resource: restore the file, or delete it and crawl again.")
-    return Resource(**table)
+        body = part = os.read(handle, _AT_ONCE)
+        while len(part) == _AT_ONCE:
+            part = os.read(handle, _AT_ONCE)
+            body += part
+    finally:
+        os.close(handle)
+    return body

@@ -3,8 +3,37 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Protocol, TypeVar, runtime_checkable
 
-from pipeline.records import Listing, Resource
+from pipeline.records import Listing
+
+
+@runtime_checkable
+class Fetched(Protocol):
+    """What is asked of a resource that was fetched, or of its line in the manifest."""
+
+    @property
+    def url(self) -> str:
+        """Return its address."""
+
+    @property
+    def title(self) -> str:
+        """Return its title, where it has one."""
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest of its body; empty when there is none."""
+
+    @property
+    def status(self) -> int:
+        """Return how the site answered; 0 when it did not."""
+
+    @property
+    def error(self) -> str:
+        """Return why there is no body, in words."""
+
+
+Found = TypeVar("Found", bound=Fetched)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +62,7 @@ class MissingDescription:
     reason: str
 
 
-def pages_there(listing: Listing, pages: Mapping[str, Resource]) -> tuple[tuple[Resource, ...], str]:
+def pages_there(listing: Listing, pages: Mapping[str, Found]) -> tuple[tuple[Found, ...], str]:
     """Return the pages of a listing that a crawl has, in the listing's order, or none and the reason.
 
     `pages` are those of the crawl, by URL. The first page must be there. Of the others one may be absent, but none may
@@ -49,7 +78,7 @@ def pages_there(listing: Listing, pages: Mapping[str, Resource]) -> tuple[tuple[
     return tuple(page for page in found if page.sha256), ""
 
 
-def why_not(resource: Resource | None, what: str) -> str:
+def why_not(resource: Fetched | None, what: str) -> str:
     """Return why a crawl has no body of a resource; None stands for one without a line."""
     if resource is None:
         return f"the {what} was never fetched: the crawl stopped before it, or was limited"

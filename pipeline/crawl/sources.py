@@ -4,14 +4,17 @@ A source is a wiki (`WikiSource`) or a folder of pictures with a table of record
 """
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from pipeline.crawl.readings import Fetched
 from pipeline.recipe import BuildConfig
 from pipeline.records import Resource, ResourceKind
 
 TITLE_SAFE = "/:;@$!*(),~-._"  # what MediaWiki itself leaves unescaped in a page's URL
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]*")  # names that an address holds as they are
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 Fetch = Literal["html", "api"]
 Form = Literal["paragraphs", "definitions"]
@@ -60,7 +63,8 @@ class PageText(Rights):
 
     def url(self, title: str) -> str:
         """Return the address of the page `title`."""
-        return self.page_url.replace("{title}", quote(title.replace(" ", "_"), safe=TITLE_SAFE))
+        name = title.replace(" ", "_")
+        return self.page_url.replace("{title}", name if _PLAIN.fullmatch(name) else quote(name, safe=TITLE_SAFE))
 
     def covers(self, url: str) -> bool:
         """Say whether an address is of one of these pages."""
@@ -178,7 +182,7 @@ class WikiSource(Source):
         closest = max(texts, key=lambda text: len(text.page_url), default=self.texts[0])
         return self.filled(self.pictures if resource.kind == "miniature" else closest, resource)
 
-    def filled(self, rights: Rights, resource: Resource) -> tuple[str, str]:
+    def filled(self, rights: Rights, resource: Fetched) -> tuple[str, str]:
         """Return licence and attribution with a resource's title and address filled in."""
         return rights.licence, rights.attribution.replace("{title}", resource.title).replace("{url}", resource.url)
 

@@ -23,8 +23,7 @@ _NUMBER = re.compile(r"(?:n°|№|#)?\s*0*(\d{1,5})", re.IGNORECASE | re.ASCII)
 Grid = list[list[Cell | None]]  # a table by rows and columns, spans filled in
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(NamedTuple):  # as below
     """What one row of a table says: a listing in each language that it links to, and what is amiss, in words."""
 
     where: str  # table and row, counted from 1

@@ -1,7 +1,8 @@
 """Run the benchmarks: `make bench`, or `python -m tests.bench [WORD …]`.
 
 A word is the name of a set (pipeline, build, model, crawl, layouts), which alone is then run, or part of the names of
-the rows shown. The set `large` builds 100,000 records, and is run only when it is named.
+the rows shown. The sets `large`, which builds 100,000 records, and `dedupe`, which builds eight releases and asks what
+each would upload, are run only when they are named.
 """
 
 import sys
@@ -9,7 +10,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import build_rows, crawl_rows, layout_rows, model_rows, pipeline_rows
+from tests.bench import build_rows, crawl_rows, dedupe_rows, layout_rows, model_rows, pipeline_rows
 
 SETS = {
     "pipeline": pipeline_rows.rows,
@@ -17,8 +18,9 @@ SETS = {
     "model": model_rows.rows,
     "crawl": crawl_rows.rows,
     "large": build_rows.large_rows,
+    "dedupe": dedupe_rows.rows,
 }
-ON_REQUEST = {"large"}
+ON_REQUEST = {"large", "dedupe"}
 
 
 def main(words: list[str]) -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.entries import bodies, join
-from pipeline.records import Dropped, Entry, Listing, PageLink, Resource, ResourceKind
+from pipeline.entries import Entry, bodies, join
+from pipeline.records import Dropped, Listing, PageLink, Resource, ResourceKind
 
 SITE = "http://site"
 
@@ -45,7 +45,7 @@ def both(numbers: Sequence[int]) -> list[Resource]:
     return [line for n in numbers for line in (got(f"page {n}"), got(f"picture {n}", "miniature"))]
 
 
-def joined(listed: Sequence[Listing], lines: Sequence[Resource]) -> tuple[list[Entry], list[Dropped]]:
+def joined(listed: Sequence[Listing], lines: Sequence[Resource]) -> tuple[list[Entry[Resource]], list[Dropped]]:
     """Join each listing with what there is."""
     kinds = ("description", "miniature")
     pages, pictures = ({line.url: line for line in lines if line.kind == kind} for kind in kinds)

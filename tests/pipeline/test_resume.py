@@ -177,6 +177,21 @@ def test_a_full_disk_ends_the_build_with_a_sentence_and_it_goes_on_later(
     assert every_file(built(store, tmp_path / "out")) == every_file(built(store, tmp_path / "whole"))
 
 
+def test_a_build_that_ended_while_it_joined_reads_the_crawl_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store(tmp_path / "raw", creatures(12))
+
+    def ended(*_: object, **__: object) -> None:
+        raise OSError("out of room")  # the rows of the list are in the index by now
+
+    with monkeypatch.context() as patched:
+        patched.setattr(building.joining, "join_rows", ended)
+        with pytest.raises(OSError, match="out of room"):
+            built(store, tmp_path / "out")
+    assert every_file(built(store, tmp_path / "out")) == every_file(built(store, tmp_path / "whole"))
+
+
 def test_a_text_too_long_for_its_offsets_is_refused_before_anything_is_built() -> None:
     with pytest.raises(ValueError, match="max_caption ≤ 50,000"):
         BuildConfig(max_caption=99_999)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import struct
 import zlib
 from dataclasses import replace
@@ -120,6 +121,16 @@ def test_a_record_that_says_something_else_has_another_digest(name: str) -> None
 
 def test_when_a_record_was_read_is_not_in_its_digest() -> None:
     assert not {"revision", "retrieved_at", "sha256", "replaced"} & set(DIGESTED)
+
+
+@given(st.text(), st.text(alphabet='ab"\\\n\x1f\x7fé\u2028'), st.one_of(st.integers(), st.none()), sprites())
+def test_a_digest_is_over_the_json_of_what_a_record_says(
+    name: str, caption: str, number: int | None, sprite: np.ndarray
+) -> None:
+    row: dict[str, object] = {**dict.fromkeys(DIGESTED, "x"), "name": name, "caption": caption, "number": number}
+    said = json.dumps([*(row[field] for field in DIGESTED), *sprite.shape], ensure_ascii=False)
+    expected = hashlib.sha256(said.encode() + b"\0" + sprite.tobytes()).hexdigest()
+    assert record_digest(row, sprite) == expected
 
 
 def test_a_record_too_long_for_its_offsets_is_refused_by_name() -> None:

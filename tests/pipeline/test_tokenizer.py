@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from palettes.vocabulary import BYTES
 from pipeline.tokenizer import (
     ORDERS,
     Order,
@@ -33,6 +34,17 @@ def test_a_record_survives_its_ids_in_either_order(sprite: np.ndarray, caption: 
     back, text = decode_record(ids, VOCABULARY)
     assert np.array_equal(back, sprite)
     assert text == caption
+
+
+@given(sprites(25), captions)
+def test_a_record_is_encoded_as_if_it_were_done_byte_by_byte(sprite: np.ndarray, caption: str) -> None:
+    h, w = sprite.shape
+    plain = [BYTES.index(byte) for byte in f"({h}, {w})".encode()] + [2]
+    for y, row in enumerate(sprite.tolist()):
+        plain += [58 + colour for colour in row] + [2 if y == h - 1 else 1]
+    plain += [BYTES.index(byte) for byte in caption.encode()] + [2]
+    assert encode_record(sprite, caption, VOCABULARY).tolist() == plain
+    assert encode_record(np.asfortranarray(sprite), caption, VOCABULARY).tolist() == plain
 
 
 @given(sprites(), captions)

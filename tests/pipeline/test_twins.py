@@ -1,6 +1,8 @@
-from collections.abc import Callable
+import pickle
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from jaxtyping import UInt8
 
 from palettes.palette import load_palette
-from pipeline.likeness import DIGEST, SIDES, alike, fingerprint, fingerprints
+from pipeline import twins
+from pipeline.likeness import DIGEST, SIDES, alike, fingerprint, fingerprints, sides_agree
 from pipeline.pixelize import pixelize
 from pipeline.quantize import quantize
 from pipeline.sample.bestiary import SampleRecord, load_bestiary
@@ -220,6 +223,48 @@ def test_the_search_joins_what_looking_at_every_pair_joins(seed: int, plan: list
     found = twin_pairs(fingerprints(drawn), drawn.__getitem__)
     assert clusters(len(drawn), found).tolist() == partition(len(drawn), brute)
     assert all(i < j and alike(drawn[i], drawn[j]) for i, j in found.tolist())
+
+
+def met_by_definition(prints: UInt8[np.ndarray, "n 64"]) -> list[list[int]]:
+    """Compare all with all, bit by bit: which rows share a bucket of some table and are near."""
+    bits = np.unpackbits(prints[:, SIDES:], axis=1)
+    met = []
+    for i, j in combinations(range(len(prints)), 2):
+        differ = bits[i] != bits[j]
+        near = differ[:128].sum() <= twins.HEAD_RADIUS and differ.sum() <= twins.RADIUS
+        agree = sides_agree(prints[i, DIGEST:SIDES].astype(int), prints[j, DIGEST:SIDES].astype(int)).all()
+        if near and agree and not differ[twins._keys()].any(axis=1).all():
+            met.append([i, j])
+    return met
+
+
+@pytest.mark.parametrize("room", [1, 100, 1 << 17])
+def test_candidates_are_what_their_definition_says_whatever_is_done_at_once(
+    monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    for bound in ("ROWS", "COMPARED", "GATHERED", "UNPACKED"):
+        monkeypatch.setattr(twins, bound, room)
+    rng = np.random.default_rng(3)
+    prints = np.repeat(fingerprints([creature(seed) for seed in range(3)]), 14, axis=0)
+    noise = np.packbits(rng.random((len(prints), 432)) < rng.choice([0.02, 0.07, 0.12], (len(prints), 1)), axis=1)
+    prints[:, SIDES:] ^= noise
+    prints[::5, DIGEST] += 3
+    found = twins._candidates(prints, map).tolist()
+    assert found == met_by_definition(prints)
+    assert 50 < len(found) < 3 * 91
+
+
+def test_pairs_are_the_same_whoever_searches_the_tables() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [touched(creature(seed // 3), rng) for seed in range(90)]
+    prints = fingerprints(drawn)
+
+    def elsewhere(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        return [pickle.loads(pickle.dumps(work))(item) for item in pickle.loads(pickle.dumps(list(items)))]  # noqa: S301
+
+    found = twin_pairs(prints, drawn.__getitem__, elsewhere)
+    assert found.tolist() == twin_pairs(prints, drawn.__getitem__).tolist()
+    assert len(found) > 50
 
 
 def test_thousands_of_equal_sprites_are_joined_without_looking() -> None:
