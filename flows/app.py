@@ -19,9 +19,13 @@ Allow = Annotated[tuple[str, ...], Parameter(negative="", help="a gate to let th
 Workers = Annotated[int, Parameter(help="processes that build shards")]
 Preset = Annotated[str, Parameter(help="recipe: small (minutes) or tiny (seconds)")]
 SourceName = Annotated[str, Parameter(help="a name in pipeline/sources/, a .toml file, or a folder of pictures")]
-ReleaseName = Annotated[str, Parameter(help="org/name@v1.0.0 in the data root, STORE@v1.0.0, or a release folder")]
+ReleaseName = Annotated[
+    str, Parameter(help="hub:org/name@v1.0.0, org/name@v1.0.0 in the data root, STORE@v1.0.0, or a release folder")
+]
 Because = Annotated[str, Parameter(help="why the gates of --allow are let through; stands in the release")]
-Store = Annotated[Path | None, Parameter(help="folder of releases; by default releases/ in the data root")]
+Store = Annotated[
+    str | None, Parameter(help="hub:org/name, or a folder of releases; by default releases/ in the data root")
+]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="write the result as JSON")]
 
 app = App(

@@ -6,11 +6,21 @@ from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
-from flows import dataset_commands, model_commands
+from flows import dataset_commands, hub_commands, model_commands, release_commands, webhook_commands
 from flows.app import Data, Preset, Workers, app, root_for_flows
 from flows.errors import BAD_USAGE, DONE, UsageError, explain
+from flows.settings import ready_hub_client
 
-__all__ = ["app", "dataset_commands", "main", "model_commands", "run"]
+__all__ = [
+    "app",
+    "dataset_commands",
+    "hub_commands",
+    "main",
+    "model_commands",
+    "release_commands",
+    "run",
+    "webhook_commands",
+]
 
 sample = App(name="sample", help="The bundled bestiary.")
 app.command(sample)
@@ -70,6 +80,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command line."""
+    ready_hub_client()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -1,4 +1,4 @@
-"""Commands about datasets: crawl, survey, build, check, compare, publish."""
+"""Commands that make datasets and look at them: crawl, survey, build, check, compare, rebuild."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +25,7 @@ from flows.recipe_options import AS_THE_SOURCE_SAYS, RecipeOptions
 from flows.settings import data_root
 
 if TYPE_CHECKING:
-    from pipeline.publish import Audience
+    from pipeline.publishing.audience import Audience
 
 Limit = Annotated[int | None, Parameter(help="crawl only so many rows of the list: for a first look")]
 DryRun = Annotated[bool, Parameter(negative="", help="say what would be fetched and how long it takes; keep nothing")]
@@ -203,6 +203,8 @@ def rebuild(  # noqa: PLR0913 - a command's options
 
     Example: pixelbytes rebuild sample
 
+    Example: pixelbytes rebuild sample --to hub:org/name
+
     Example: pixelbytes rebuild --from pixelbytes/sample@v1.0.0
     """
     if from_ or not source:
@@ -225,30 +227,9 @@ def rebuild(  # noqa: PLR0913 - a command's options
         crawl=crawl,
         contact=contact,
         override=verbs.Override(gates=allow, because=because),
-        audience=_audience(public, rights),
+        audience=audience_of(public, rights),
     )
     return verbs.rebuild(root_for_flows(data), source, how, as_json=json)
-
-
-@app.command
-def publish(
-    release: ReleaseName,
-    *,
-    to: Store = None,
-    public: Public = None,
-    rights: Rights = "",
-    data: Data = None,
-    json: Json = False,
-) -> int:
-    """Publish a build that was checked, under the version that its changes call for; nothing when nothing changed.
-
-    What its source withholds goes out privately (readable by you alone), unless you state the right to publish it.
-
-    Example: pixelbytes publish data/builds/pixelbytes/sample --to /srv/releases
-    """
-    from flows import verbs
-
-    return verbs.publish(root_for_flows(data), release, to, _audience(public, rights), as_json=json)
 
 
 @app.command
@@ -262,8 +243,9 @@ def diff(old: ReleaseName, new: ReleaseName, *, page: Page = None, data: Data = 
     return diff_verbs.diff(data_root(data), old, new, page, as_json=json)
 
 
-def _audience(public: Public, rights: Rights) -> "Audience":
-    from pipeline.publish import Audience
+def audience_of(public: Public, rights: Rights) -> "Audience":
+    """Return who shall see a release, as options say it."""
+    from pipeline.publishing.audience import Audience
 
     with given_by_user():
         return Audience(public=public, rights=rights)

@@ -1,7 +1,5 @@
 """Prefect tasks of the dataset: each wraps one function, and holds no logic of its own."""
 
-from pathlib import Path
-
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -15,7 +13,8 @@ from pipeline.crawl.collect import collect, rules_for
 from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.source_files import load_source
 from pipeline.crawl.survey import Survey, survey
-from pipeline.publish import Audience, FolderStore, GateError, Published
+from pipeline.publishing.audience import AS_THE_SOURCE_ALLOWS, Audience, GateError
+from pipeline.publishing.staging import Published, Store
 from pipeline.release import Gate, Release, blocking
 
 YIELD_GATES = {"listings", "yield"}  # letting one through lets the survey's no through: it asks the same of a crawl
@@ -84,11 +83,9 @@ def build_release(
 
 
 @task(cache_policy=NO_CACHE)
-def check_release(release: Release, releases: Path, allow: tuple[str, ...] = (), because: str = "") -> Release:
+def check_release(release: Release, store: Store, allow: tuple[str, ...] = (), because: str = "") -> Release:
     """Ask every gate and keep the answers in the manifest; GateError when one says no that is not let through."""
-    store = FolderStore(releases)
-    known = store.versions(release.manifest.name)
-    gates = check(release, store.open(release.manifest.name) if known else None)
+    gates = check(release, store.last(release.manifest.name))
     for name in allow:
         gates = override(gates, name, because)
     checked = release.with_manifest(gates=gates)
@@ -102,13 +99,9 @@ def check_release(release: Release, releases: Path, allow: tuple[str, ...] = (),
 
 
 @task(cache_policy=NO_CACHE)
-def publish_release(
-    release: Release,
-    releases: Path,
-    audience: Audience = Audience(),  # noqa: B008 - frozen
-) -> Published:
+def publish_release(release: Release, store: Store, audience: Audience = AS_THE_SOURCE_ALLOWS) -> Published:
     """Publish under the version that the changes call for, or find that nothing changed."""
-    return FolderStore(releases).publish(release, audience)
+    return store.publish(release, audience)
 
 
 def _told(gate: Gate) -> str:

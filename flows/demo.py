@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from flows.console import err
-from flows.rebuild_dataset import rebuild_dataset, released_payload
+from flows.rebuild_dataset import rebuild_dataset
+from flows.releasing import released_payload
 from flows.server import start_guarded_server
 from flows.settings import DataRoot
 from flows.train_model import train_model

@@ -26,7 +26,7 @@ def given_by_user() -> Iterator[None]:
 def explain(error: BaseException) -> int:
     """Say on stderr why a command ended, and return its exit code; what nobody foresaw shows its traceback."""
     from flows.console import err
-    from pipeline.publish import GateError
+    from pipeline.publishing.audience import GateError
 
     if isinstance(error, KeyboardInterrupt):
         told, code = "interrupted: run the same command again and it goes on from here.", INTERRUPTED

@@ -10,15 +10,19 @@ from flows.settings import DataRoot
 from model import runs
 from model.presets import preset_of
 from model.progress import progress_bar
-from pipeline.publish import FolderStore
+from pipeline.publishing.references import destination, resolve
 from pipeline.release import MANIFEST, Release
 
 
 @task(cache_policy=NO_CACHE)
-def open_release(repo_id: str, tag: str, digest: str, releases: Path) -> Release:
-    """Open exactly the version that is named; ValueError when its content is not the one announced."""
-    itself = (releases / MANIFEST).is_file()  # a release folder, wherever it lies
-    release = Release.open(releases) if itself else FolderStore(releases).open(repo_id, tag)
+def open_release(repo_id: str, tag: str, digest: str, store: str | None, root: DataRoot) -> Release:
+    """Open exactly the version that is named; ValueError when its content is not the one announced.
+
+    `store` is a release folder, wherever it lies, a folder of releases, or `hub:org/name`.
+    """
+    releases = store or str(root.releases)
+    itself = (Path(releases) / MANIFEST).is_file()
+    release = resolve(releases, root.places) if itself else destination(store, root.places).store.open(repo_id, tag)
     if (release.version.repo_id, release.version.tag) != (repo_id, tag):
         raise ValueError(f"{releases} is {release.version.ref}, not {repo_id}@{tag}: give the folder of that release.")
     if digest and release.manifest.digest != digest:

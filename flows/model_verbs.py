@@ -1,6 +1,7 @@
 """What the commands about models and pages do with what they were given."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from flows.settings import DataRoot
 from flows.verbs import open_release
 from pipeline.records import DatasetVersion
 from pipeline.release import Release
+
+COMMIT = re.compile(r"[0-9a-f]{40}")  # of a hub; a folder's revision is a digest, which is longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,7 @@ def evaluate(root: DataRoot, checkpoint: Path, dataset: str | None, *, as_json: 
     with given_by_user():
         folder = checkpoint_of(checkpoint)
         info = read_info(folder)
-    release = open_release(dataset or info.dataset.ref, root)
+    release = open_release(dataset or _name_of(info.dataset, root), root)
     run = folder.parent.parent
     if dataset is None:
         _require_same(release, info.dataset)
@@ -112,13 +115,7 @@ def report(root: DataRoot, run_or_release: str, target: Path | None) -> int:
 
     run = Path(run_or_release)
     if (run / "checkpoints").is_dir():
-        from model.checkpoint import read_info
-        from model.runs import checkpoint_of
-
-        with given_by_user():
-            info = read_info(checkpoint_of(run))
-        release = open_release(info.dataset.ref, root)
-        _require_same(release, info.dataset)
+        release = release_of(run, root)
         page = run_page(release, run, root, target)
     else:
         release = open_release(run_or_release, root)
@@ -127,6 +124,26 @@ def report(root: DataRoot, run_or_release: str, target: Path | None) -> int:
         )
     out.print(f"the page: {page}", soft_wrap=True, markup=False)
     return DONE
+
+
+def release_of(run: Path, root: DataRoot) -> Release:
+    """Return the release that a run was trained on; RuntimeError when what has its name is another by now."""
+    from model.checkpoint import read_info
+    from model.runs import checkpoint_of
+
+    with given_by_user():
+        info = read_info(checkpoint_of(run))
+    release = open_release(_name_of(info.dataset, root), root)
+    _require_same(release, info.dataset)
+    return release
+
+
+def _name_of(trained_on: DatasetVersion, root: DataRoot) -> str:
+    """Return what names the release that a checkpoint was trained on: where it was read from the Hub, else its ref."""
+    if not COMMIT.fullmatch(trained_on.revision):
+        return trained_on.ref
+    pulled = root.places.cache / trained_on.repo_id / trained_on.revision
+    return str(pulled) if pulled.is_dir() else f"hub:{trained_on.ref}"
 
 
 def _require_same(release: Release, trained_on: DatasetVersion) -> None:

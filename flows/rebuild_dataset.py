@@ -4,17 +4,18 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.events import emit_event
 
 from flows import dataset_tasks as tasks
 from flows.recipe_options import RecipeOptions
-from flows.settings import data_root
+from flows.releasing import Promise, announce
+from flows.settings import DataRoot, data_root
 from pipeline.crawl.source_files import load_source
-from pipeline.publish import Audience, Published, visibility
+from pipeline.publishing.audience import Audience, visibility
+from pipeline.publishing.hub_store import Gated
+from pipeline.publishing.references import Destination, destination
+from pipeline.publishing.staging import Published
 from pipeline.records import DatasetVersion
 from pipeline.release import Release
-
-RELEASED = "pixelbytes.dataset.released"
 
 
 @flow(name="rebuild-dataset", log_prints=True, validate_parameters=False)
@@ -36,43 +37,55 @@ def rebuild_dataset(  # noqa: PLR0913 - a deployment's parameters
 ) -> Published:
     """Turn today's pages of `source` into a tagged release; nothing is published when nothing changed.
 
-    With `offline`, the pages of the last crawl, or of the one named `crawl`. `public` and `rights` say who shall see
-    the release (pipeline.publish.Audience): what cannot be published stops here before anything is asked of a site.
-    `recipe` says what is made otherwise than the source says (flows.recipe_options), such as {"k": 5, "windows": [5]}.
+    With `offline`, the pages of the last crawl, or of the one named `crawl`. `store` is a folder of releases or
+    `hub:org/name`. `public` and `rights` say who shall see the release (pipeline.publishing.audience): what cannot be
+    published stops here before anything is asked of a site. `recipe` says what is made otherwise than the source says
+    (flows.recipe_options), such as {"k": 5, "windows": [5]}.
     """
     if crawl and not offline:
         raise ValueError(f"crawl {crawl!r} is an older one, which is built without a new crawl: add --offline.")
     root = data_root(data)
-    releases = Path(store) if store else root.releases
+    to = destination(store, root.places)
     audience = Audience(public=public, rights=rights)
     visibility(load_source(source).withheld, audience)
     if not offline:
         tasks.crawl_source(source, root, contact)
     tasks.survey_crawl(source, root, crawl, allow)  # stops here when the site changed under us
-    release = tasks.build_release(source, repo_id, root, RecipeOptions(**recipe or {}), workers, crawl=crawl)
-    checked = tasks.check_release(release, releases, allow, because)  # stops here when a gate says no
-    return _published(tasks.publish_release(checked, releases, audience), releases)
+    recipe_given = RecipeOptions(**recipe or {})
+    release = tasks.build_release(source, to.name or repo_id, root, recipe_given, workers, crawl=crawl)
+    checked = tasks.check_release(release, to.store, allow, because)  # stops here when a gate says no
+    return _published(checked, to, audience, root)
 
 
 @flow(name="publish-dataset", log_prints=True, validate_parameters=False)
-def publish_dataset(release: str, store: str, *, public: bool | None = None, rights: str = "") -> Published:
+def publish_dataset(  # noqa: PLR0913 - a deployment's parameters
+    release: str,
+    store: str | None,
+    *,
+    data: str | None = None,
+    public: bool | None = None,
+    rights: str = "",
+    gated: Gated | None = None,
+    propose: bool = False,
+) -> Published:
     """Publish a release folder that was built and checked before, to those who may see it."""
-    audience = Audience(public=public, rights=rights)
-    return _published(tasks.publish_release(Release.open(Path(release)), Path(store), audience), Path(store))
+    root = data_root(data)
+    to = destination(store, root.places, gated=gated, propose=propose)
+    return _published(Release.open(Path(release)), to, Audience(public=public, rights=rights), root)
 
 
-def _published(published: Published, store: Path) -> Published:
-    if published.new:
-        announce(published.version, store)
+def _published(release: Release, to: Destination, audience: Audience, root: DataRoot) -> Published:
+    """Publish, and tell everybody who waits for a release: once it stands, and even if we are killed in between."""
+    named = release.named(to.name or release.manifest.name)
+    promise = Promise(root.root / "announcing", to.address, named.version)
+    owed = promise.give()
+    published = tasks.publish_release(named, to.store, audience)
+    if not published.proposed:
+        promise.keep(published, owed=owed)
     return published
 
 
-def released_payload(version: DatasetVersion, store: Path) -> dict[str, str]:
-    """Return what the event carries: exactly the parameters that training starts from."""
-    return {"repo_id": version.repo_id, "tag": version.tag, "digest": version.digest, "store": str(store)}
-
-
-def announce(version: DatasetVersion, store: Path) -> None:
+@flow(name="announce-release", validate_parameters=False)
+def announce_release(version: DatasetVersion, store: str) -> None:
     """Tell everybody who waits for a release that this one stands."""
-    resource = {"prefect.resource.id": f"pixelbytes.dataset.{version.repo_id}", "prefect.resource.name": version.ref}
-    emit_event(RELEASED, resource=resource, payload=released_payload(version, store))
+    announce(version, store)

@@ -7,7 +7,8 @@ from flows.errors import DONE, FAILED, UsageError, given_by_user
 from flows.settings import DataRoot
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.source_files import known_sources, load_source
-from pipeline.publish import LATEST, resolve
+from pipeline.publishing.folder_store import LATEST
+from pipeline.publishing.references import resolve
 from pipeline.release import MANIFEST
 from pipeline.reproduce import Past, Reproduced, reproduce
 
@@ -47,7 +48,7 @@ def _past(reference: str, root: DataRoot) -> Past:
     """Return the release of the past that a reference names, and say on stderr what it resolved to."""
     with given_by_user():
         is_file = Path(reference).name == MANIFEST and Path(reference).is_file()
-        place = Path(reference) if is_file else resolve(reference, root.releases).folder
+        place = Path(reference) if is_file else resolve(reference, root.places).folder
         past = Past.open(place, root.releases)
     name = f"{past.manifest.name}@{past.manifest.version}"
     if reference != name:

@@ -3,6 +3,9 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from pipeline.publishing.places import Places
 
 DATA_VARIABLE = "PIXELBYTES_DATA"
 
@@ -27,6 +30,11 @@ class DataRoot:
         return self.root / "releases"
 
     @property
+    def places(self) -> Places:
+        """Return where releases lie: the default store, and what was read from the Hub."""
+        return Places(releases=self.releases, cache=self.root / "hub")
+
+    @property
     def runs(self) -> Path:
         """Return the folder of training runs."""
         return self.root / "runs"
@@ -35,6 +43,16 @@ class DataRoot:
 def data_root(given: Path | str | None = None) -> DataRoot:
     """Return the data root: what was given, else PIXELBYTES_DATA, else `data` where one stands."""
     return DataRoot(Path(given or os.environ.get(DATA_VARIABLE) or "data").resolve())
+
+
+def ready_hub_client() -> None:
+    """Let the Hub's client send files as its server can take them; must run before it is first imported.
+
+    Uploads go by Xet, which sends no chunk twice but never falls back; a Hub on loopback does not speak it.
+    """
+    host = urlsplit(os.environ.get("HF_ENDPOINT", "")).hostname or ""
+    if host in {"localhost", "::1"} or host.startswith("127."):
+        os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 
 def quiet_prefect(data: DataRoot) -> None:

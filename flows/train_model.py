@@ -27,7 +27,7 @@ def train_model(  # noqa: PLR0913 - a deployment's parameters
     is not there or, with a `digest`, is another than the one announced.
     """
     root = data_root(data)
-    release = tasks.open_release(repo_id, tag, digest, Path(store) if store else root.releases)
+    release = tasks.open_release(repo_id, tag, digest, store, root)
     run = tasks.train_network(release, root, preset, core, seed)
     tasks.evaluate_run(release, run)
     tasks.draw_samples(release, run)

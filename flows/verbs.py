@@ -15,11 +15,13 @@ from pipeline import checks
 from pipeline.build import build as build_release
 from pipeline.crawl.collect import check_collect, collect, rules_for
 from pipeline.crawl.raw import RawStore
-from pipeline.crawl.source_files import known_sources, load_source
 from pipeline.crawl.sources import Source
 from pipeline.drafts import require_replaceable
-from pipeline.publish import Audience, FolderStore, Published, resolve, visibility
-from pipeline.release import UNRELEASED, Release, blocking
+from pipeline.publishing.audience import Audience, visibility
+from pipeline.publishing.folder_store import require_name
+from pipeline.publishing.references import destination, resolve
+from pipeline.publishing.staging import Published
+from pipeline.release import Release, blocking
 from pipeline.verify import verify as verify_release
 
 
@@ -39,7 +41,7 @@ class BuildOptions:
 class RebuildOptions:
     """How `rebuild` rebuilds."""
 
-    to: Path | None
+    to: str | None
     name: str | None
     recipe: RecipeOptions
     workers: int
@@ -61,10 +63,11 @@ class Override:
 def open_release(reference: str, root: DataRoot) -> Release:
     """Return the release that a reference names, and say on stderr what it resolved to."""
     with given_by_user():
-        release = resolve(reference, root.releases)
+        release = resolve(reference, root.places)
     if reference == release.version.ref:
         return release
-    told = f"{reference} is {release.version.ref}, digest {release.manifest.digest[:12]}"
+    commit = f"commit {release.revision[:12]}, " if release.revision else ""
+    told = f"{reference} is {release.version.ref}, {commit}digest {release.manifest.digest[:12]}"
     err.print(told, style="dim", markup=False, soft_wrap=True)
     return release
 
@@ -160,7 +163,8 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
             raise UsageError("a gate is only let through with a reason: add --because TEXT.")
         if unknown := sorted(set(how.override.gates) - set(checks.GATE_NAMES)):
             raise UsageError(f"gate {unknown[0]!r} is not known: choose one of {', '.join(checks.GATE_NAMES)}.")
-        FolderStore(root.releases).folder(_dataset_name(known, how.name))
+        to = destination(how.to, root.places)
+        name = to.name or require_name(_dataset_name(known, how.name))
     if how.offline:
         finished_crawl(known, RawStore(root.raw(known.name)), how.crawl)
     visibility(known.withheld, how.audience)  # a right that is lacking stops here, before anything is asked of a site
@@ -169,10 +173,10 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
     start_guarded_server()
     published = rebuild_dataset(
         source,
-        _dataset_name(known, how.name),
+        name,
         asdict(how.recipe),
         data=str(root.root),
-        store=str(how.to) if how.to else None,
+        store=how.to,
         workers=how.workers,
         offline=how.offline,
         crawl=how.crawl,
@@ -182,40 +186,29 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
         public=how.audience.public,
         rights=how.audience.rights,
     )
-    _say_published(published, as_json=as_json)
+    say_published(published, as_json=as_json)
     return DONE
 
 
-def publish(root: DataRoot, release: str, to: Path | None, audience: Audience, *, as_json: bool) -> int:
-    """Publish a checked build; its release event goes out as after a rebuild."""
-    found = _withheld_today(open_release(release, root))
-    store = to or root.releases
-    from flows.rebuild_dataset import publish_dataset
-
-    start_guarded_server()
-    published = publish_dataset(str(found.folder), str(store), public=audience.public, rights=audience.rights)
-    _say_published(published, as_json=as_json)
-    return DONE
-
-
-def _withheld_today(release: Release) -> Release:
-    """Return a build that withholds what it did when it was built, and what its source, if it is known, does today."""
-    manifest = release.manifest
-    if manifest.source not in known_sources() or manifest.version != UNRELEASED:
-        return release
-    withheld = tuple(sorted({*manifest.withheld, *load_source(manifest.source).withheld}, reverse=True))
-    return release if withheld == manifest.withheld else release.with_manifest(withheld=withheld)
-
-
-def _say_published(published: Published, *, as_json: bool) -> None:
+def say_published(published: Published, *, as_json: bool) -> None:
+    """Say which version stands, whether it is new, and what it changed."""
     changes = published.release.manifest.diff
     text = (
-        f"published {published.version.ref} ({published.release.manifest.visibility}) at {published.release.folder}: "
+        f"{_where(published)}: "
         f"{len(changes.added)} added, "
         f"{len(changes.changed)} changed, {len(changes.removed)} removed"
         if published.new
         else f"nothing changed since {published.version.ref}: no new version"
     )
     result: dict[str, object] = {**asdict(published.version), "new": published.new, "folder": published.release.folder}
+    result["proposed"] = published.proposed
     result["visibility"] = published.release.manifest.visibility
     say(result, text, as_json=as_json)
+
+
+def _where(published: Published) -> str:
+    release, ref = published.release, published.version.ref
+    if published.proposed:
+        return f"proposed {ref}: once {published.proposed} is merged, run this again, and it gets its tag"
+    place = f"commit {release.revision}" if release.revision else str(release.folder)
+    return f"published {ref} ({release.manifest.visibility}) at {place}"

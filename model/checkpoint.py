@@ -7,6 +7,7 @@ Nothing is pickled: opening a stranger's checkpoint runs no code.
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,12 +17,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from model.config import ModelConfig
+from model.config_checks import require_kind, require_kinds, require_sizes
 from model.network import Network
+from model.tensor_files import check_size, packed, read_tensors
 from palettes.palette import Palette
 from palettes.vocabulary import Vocabulary
 from pipeline.records import DatasetVersion
@@ -29,7 +30,7 @@ from pipeline.release import code_version
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 STATE, PROGRESS = "training.safetensors", "training.json"
-LARGEST_WEIGHTS = 2 * 2**30  # bytes; our networks need under 10 MB
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 LARGEST_CONFIG = 2**20
 
 
@@ -75,9 +76,16 @@ class CheckpointInfo:
                 f"the vocabulary has digest {vocabulary.digest[:12]}, but the checkpoint was trained with "
                 f"{str(told['digest'])[:12]}: its config.json was changed, or bytes have other ids in this version."
             )
+        for place, kinds in _KINDS.items():
+            require_kind(place, values[place], kinds)
         dataset = {key: values["dataset"][key] for key in ("repo_id", "tag", "revision", "digest")}
+        for place, value in dataset.items():
+            require_kind(f"dataset: {place}", value, (str,))
+        require_kinds(ModelConfig, values["model"])
+        model = ModelConfig.from_json(values["model"])
+        require_sizes(model)
         return cls(
-            model=ModelConfig.from_json(values["model"]),
+            model=model,
             vocabulary=vocabulary,
             dataset=DatasetVersion(**dataset),
             training_digest=values["training_digest"],
@@ -85,6 +93,14 @@ class CheckpointInfo:
             validation_bits=values["validation_bits"],
             code_version=values["code_version"],
         )
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "training_digest": (str,),
+    "step": (int,),
+    "validation_bits": (float, int, type(None)),
+    "code_version": (str,),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,14 +138,36 @@ def settle(folder: Path) -> None:
 
 
 def _write(fresh: Path, network: Network, info: CheckpointInfo, state: TrainingState | None) -> None:
-    header = {"dataset": info.dataset.ref, "dataset_digest": info.dataset.digest, "vocabulary": info.vocabulary.digest}
-    save_file({name: t.detach().contiguous() for name, t in network.state_dict().items()}, fresh / WEIGHTS, header)
-    _write_json(fresh / CONFIG, info.to_json())
+    write_network(fresh, network, info)
     if state:
-        save_file(state.tensors, fresh / STATE)
+        (fresh / STATE).write_bytes(packed(state.tensors, {}))
         _write_json(fresh / PROGRESS, state.numbers)
     for path in fresh.iterdir():
         _sync(path)
+
+
+def write_network(folder: Path, network: Network, info: CheckpointInfo) -> None:
+    """Write both files of a checkpoint into a folder that is there; the same bytes for the same network and facts."""
+    (folder / WEIGHTS).write_bytes(packed(network.state_dict(), facts_of(info)))
+    _write_json(folder / CONFIG, info.to_json())
+
+
+def commit_of(dataset: DatasetVersion) -> str:
+    """Return the commit that a dataset's version is pinned to; empty when it came from a folder of releases."""
+    return dataset.revision if _COMMIT.fullmatch(dataset.revision) else ""
+
+
+def facts_of(info: CheckpointInfo) -> dict[str, str]:
+    """Return what the header of the weights says, so that they tell where they come from without any other file."""
+    return {
+        "format": "pt",
+        "dataset": info.dataset.ref,
+        "dataset_commit": commit_of(info.dataset),
+        "dataset_digest": info.dataset.digest,
+        "vocabulary": info.vocabulary.digest,
+        "code_version": info.code_version,
+        "training_digest": info.training_digest,
+    }
 
 
 def load_checkpoint(folder: Path, vocabulary: Vocabulary | None = None) -> tuple[Network, CheckpointInfo]:
@@ -144,8 +182,12 @@ def load_checkpoint(folder: Path, vocabulary: Vocabulary | None = None) -> tuple
             f"{str(folder)!r} was trained with vocabulary {info.vocabulary.digest[:12]}, the dataset has "
             f"{vocabulary.digest[:12]}: use the dataset {info.dataset.ref} or train anew."
         )
+    tensors = read_tensors(_settled(folder) / WEIGHTS)
+    with torch.device("meta"):  # takes no memory, whatever sizes a stranger wrote down
+        shapes = Network(info.model, len(info.vocabulary)).state_dict()
+    _check(tensors, shapes, folder)
     network = Network(info.model, len(info.vocabulary))
-    _load_strictly(network, read_tensors(_settled(folder) / WEIGHTS), folder)
+    network.load_state_dict(tensors, strict=True)
     return network.eval(), info
 
 
@@ -153,7 +195,7 @@ def read_info(folder: Path) -> CheckpointInfo:
     """Return what a checkpoint's config.json says; ValueError when it does not say it."""
     path = _settled(folder) / CONFIG
     try:
-        return CheckpointInfo.from_json(_read_json(path))
+        return CheckpointInfo.from_json(read_json(path))
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"{str(path)!r} is not a checkpoint's config ({error!r}): point at a run's checkpoint."
@@ -163,21 +205,10 @@ def read_info(folder: Path) -> CheckpointInfo:
 def read_state(folder: Path) -> TrainingState:
     """Return what `save_checkpoint` kept to resume from; ValueError when there is none."""
     place = _settled(folder)
-    return TrainingState(tensors=read_tensors(place / STATE), numbers=_read_json(place / PROGRESS))
+    return TrainingState(tensors=read_tensors(place / STATE), numbers=read_json(place / PROGRESS))
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file of bounded size."""
-    _check_size(path, LARGEST_WEIGHTS)
-    try:
-        with safe_open(path, framework="pt") as opened:
-            return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a mapping
-    except SafetensorError as error:
-        raise ValueError(f"{str(path)!r} is damaged ({error}): restore or train it again.") from error
-
-
-def _load_strictly(network: Network, tensors: dict[str, Tensor], folder: Path) -> None:
-    wanted = network.state_dict()
+def _check(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], folder: Path) -> None:
     odd = sorted(set(wanted) ^ set(tensors))
     if odd:
         raise ValueError(
@@ -191,7 +222,6 @@ def _load_strictly(network: Network, tensors: dict[str, Tensor], folder: Path) -
             )
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{str(folder)!r}: tensor {name!r} holds numbers that are not finite; train it again.")
-    network.load_state_dict(tensors, strict=True)
 
 
 def _swap(fresh: Path, folder: Path) -> None:
@@ -211,11 +241,13 @@ def _settled(folder: Path) -> Path:
 
 
 def _new(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.new")
+    place = folder.absolute()  # `.` has no name
+    return place.parent / f".{place.name}.new"
 
 
 def _old(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")
+    place = folder.absolute()
+    return place.parent / f".{place.name}.old"
 
 
 @contextmanager
@@ -237,24 +269,16 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _check_size(path: Path, largest: int) -> None:
-    if not path.is_file():
-        raise ValueError(f"{str(path)!r} does not exist: point at a checkpoint folder, such as RUN/checkpoints/best.")
-    if path.stat().st_size > largest:
-        raise ValueError(
-            f"{str(path)!r} has {path.stat().st_size} bytes, more than {largest}: it is no checkpoint of ours."
-        )
-
-
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    _check_size(path, LARGEST_CONFIG)
+def read_json(path: Path, largest: int = LARGEST_CONFIG) -> dict[str, Any]:
+    """Return the JSON object in a file of bounded size; ValueError when it holds none."""
+    check_size(path, largest)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} is not JSON ({error}): restore or train it again.") from error
     if not isinstance(values, dict):
         raise ValueError(f"{str(path)!r} holds no JSON object: restore or train it again.")  # noqa: TRY004 - a bad file

@@ -3,9 +3,9 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, cast
 
 from rich.table import Table
 
@@ -14,6 +14,7 @@ from model.language_model import Kind, LanguageModel
 from model.metrics import Interval, Scores, bootstrap_mean, score
 from pipeline.records import DatasetVersion, Split
 from pipeline.release import code_version
+from pipeline.tables import build
 from pipeline.tokenizer import Part
 
 MAX_EVALUATION_BYTES = 4 * 2**20  # a real one has a few kB
@@ -73,7 +74,7 @@ class ModelScore:
     bits_per_pixel: float
     bits_per_character: float
     accuracy: Accuracy
-    paper: PaperScores | None
+    paper: PaperScores | None = None
     seconds: float
 
 
@@ -96,6 +97,7 @@ class Evaluation:
     paired: tuple[Paired, ...]
     seed: int
     code_version: str
+    weights: str = ""  # digest of the network's weights that were scored; empty in evaluations of older versions
 
     @property
     def best(self) -> ModelScore:
@@ -143,14 +145,11 @@ def read_evaluation(path: Path) -> Evaluation:
         raise ValueError(f"{path} is larger than {MAX_EVALUATION_BYTES} bytes: it cannot be an evaluation.")
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        return Evaluation(
-            dataset=EvaluatedOn(**told["dataset"]),
-            models=tuple(_read_row(row) for row in told["models"]),
-            paired=tuple(Paired(**{**pair, "ci95": _bounds(pair["ci95"])}) for pair in told["paired"]),
-            seed=told["seed"],
-            code_version=told["code_version"],
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        papers = [row.pop("paper") for row in told["models"]]
+        found = cast("Evaluation", build(Evaluation, told, path.name))
+        rows = zip(found.models, papers, strict=True)
+        return replace(found, models=tuple(replace(row, paper=_read_paper(paper, path.name)) for row, paper in rows))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not an evaluation ({error!r}): run `pixelbytes evaluate` again.") from error
 
 
@@ -225,18 +224,5 @@ def _ends(interval: Interval) -> tuple[float, float]:
     return interval.low, interval.high
 
 
-def _bounds(told: Sequence[float]) -> tuple[float, float]:
-    low, high = told
-    return float(low), float(high)
-
-
-def _read_row(told: dict[str, Any]) -> ModelScore:
-    bits = told["bits_per_record"]
-    return ModelScore(
-        **{
-            **told,
-            "bits_per_record": RecordBits(**{**bits, "ci95": _bounds(bits["ci95"])}),
-            "accuracy": Accuracy(**told["accuracy"]),
-            "paper": PaperScores(**told["paper"]) if told["paper"] else None,
-        }
-    )
+def _read_paper(told: object, where: str) -> PaperScores | None:
+    return None if told is None else cast("PaperScores", build(PaperScores, told, f"{where}: paper"))

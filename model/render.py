@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from model.figures import Curve, Level, curve_svg
 from model.pictures import Sprite, contact_sheet, data_uri, sprite_png, terminal_sprite
 from model.report_data import Anatomy, LogRow, ReportData
 from palettes.palette import Palette
 from palettes.vocabulary import FIRST_COLOUR, LF, NUL, SEPARATORS, TAB, Vocabulary
+from pipeline.templating import html_environment
 from pipeline.tokenizer import Part, grids, parts
 from pipeline.windows import causal_mask, record_windows
 
@@ -51,17 +51,10 @@ class AnatomyView:
 
 def render_report(data: ReportData) -> str:
     """Return the page as HTML; parts without data have no section."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_environment(TEMPLATES)
     rgb = data.palette.rgb
     environment.filters["picture"] = lambda sprite: data_uri(sprite_png(sprite, rgb))
     environment.filters["uri"] = data_uri
-    environment.filters["web"] = lambda url: url if url.startswith(("https://", "http://")) else ""
     return environment.get_template("report.html.j2").render(
         data=data,
         anatomy=anatomy_view(data.anatomy, data.palette) if data.anatomy else None,

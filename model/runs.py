@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,21 @@ from jaxtyping import UInt8
 
 from model.baselines import fit_baselines
 from model.batches import TokenTable, load_tokens
-from model.checkpoint import CheckpointInfo, load_checkpoint, settle
+from model.checkpoint import CONFIG, WEIGHTS, CheckpointInfo, load_checkpoint, read_json, settle
 from model.evaluate import Evaluation, evaluate, read_evaluation, write_evaluation
 from model.generate import SampleConfig, caption_prompt, draw_samples, picture_prompt
 from model.network import Network, NetworkModel
 from model.pictures import sprite_png
 from model.presets import Preset
 from model.report_data import Captioned, Creature, Illustration, Samples
+from model.tensor_files import read_tensors, weights_digest
 from model.train import OnProgress, TrainData, train
 from palettes.vocabulary import Vocabulary
 from pipeline.release import Release, write_text
 from pipeline.tokenizer import decode_record
 
 EVALUATION, SAMPLES = "evaluation.json", "samples/samples.json"
+MAX_SAMPLES_BYTES = 16 * 2**20  # real ones take some 100 kB
 FREE, PROMPTED = 15, 8  # pictures drawn from nothing; captions and pictures given
 DRAW = SampleConfig(max_caption=1400)  # the model's own odds: cutting the tail cuts the rare start of an outline
 
@@ -67,9 +69,10 @@ def one_thread() -> None:
 def evaluate_run(release: Release, run: Path) -> Evaluation:
     """Return the run's evaluation on the release's test split, made now unless it stands there already."""
     path = run / EVALUATION
-    stamp = checkpoint_of(run) / "config.json"
-    if path.is_file() and path.stat().st_mtime >= stamp.stat().st_mtime:
-        return read_evaluation(path)
+    if path.is_file():
+        found = read_evaluation(path)
+        if is_of(run, path, found.weights):
+            return found
     evaluation = evaluate_checkpoint(release, checkpoint_of(run))
     write_evaluation(evaluation, path)
     return evaluation
@@ -81,14 +84,22 @@ def evaluate_checkpoint(release: Release, checkpoint: Path) -> Evaluation:
     network, info = load_checkpoint(checkpoint, release.vocabulary)
     model = NetworkModel(network, name=info.model.core.upper())
     baselines = fit_baselines(load_tokens(release, "train"), release.vocabulary)
-    return evaluate([model, *baselines], load_tokens(release, "test"), release.version, "test", seed=0)
+    found = evaluate([model, *baselines], load_tokens(release, "test"), release.version, "test", seed=0)
+    return replace(found, weights=weights_digest(network.state_dict()))
+
+
+def is_of(run: Path, path: Path, weights: str) -> bool:
+    """Tell whether a file of a run was made with its best checkpoint: by the weights it names, else by its time."""
+    best = checkpoint_of(run)
+    if weights:
+        return weights == weights_digest(read_tensors(best / WEIGHTS))
+    return path.stat().st_mtime >= (best / CONFIG).stat().st_mtime
 
 
 def sample_run(release: Release, run: Path) -> Samples:
     """Draw from nothing, from held-out captions and from held-out pictures; keep it all in the run's folder."""
     path = run / SAMPLES
-    stamp = checkpoint_of(run) / "config.json"
-    if path.is_file() and path.stat().st_mtime >= stamp.stat().st_mtime:
+    if path.is_file() and is_of(run, path, samples_weights(run)):
         return read_samples(run)
     vocabulary = release.vocabulary
     network, _ = load_run(run, vocabulary)
@@ -110,7 +121,7 @@ def sample_run(release: Release, run: Path) -> Samples:
             for one, (sprite, caption) in zip(told, real, strict=True)
         ),
     )
-    write_samples(samples, path, vocabulary)
+    write_samples(samples, path, vocabulary, weights_digest(network.state_dict()))
     return samples
 
 
@@ -119,29 +130,46 @@ def _spread(table: TokenTable, count: int) -> list[UInt8[np.ndarray, "_"]]:
     return [table.record(i) for i in np.linspace(0, len(table) - 1, min(count, len(table))).astype(int).tolist()]
 
 
-def write_samples(samples: Samples, path: Path, vocabulary: Vocabulary) -> None:
-    """Write samples as JSON (sprites as rows of palette indices), and a PNG of each drawn sprite beside it."""
+def write_samples(samples: Samples, path: Path, vocabulary: Vocabulary, weights: str = "") -> None:
+    """Write samples as JSON (sprites as rows of palette indices), and a PNG of each drawn sprite beside it.
+
+    `weights` is the digest of the network's that drew them.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn: list[Creature | Illustration] = [*samples.from_nothing, *samples.from_captions]
     for number, one in enumerate(drawn):
         kind = "nothing" if isinstance(one, Creature) else "caption"
         (path.parent / f"{number:03d}-{kind}.png").write_bytes(sprite_png(one.sprite, vocabulary.palette.rgb))
-    write_text(path, json.dumps(asdict(samples), default=np.ndarray.tolist, ensure_ascii=False))
+    told = {**asdict(samples), "weights": weights}
+    write_text(path, json.dumps(told, default=np.ndarray.tolist, ensure_ascii=False))
 
 
 def read_samples(run: Path) -> Samples:
-    """Return the samples that a run has drawn; empty when it has drawn none."""
+    """Return the samples that a run has drawn; empty when it has drawn none, ValueError when the file is damaged."""
     path = run / SAMPLES
     if not path.is_file():
         return Samples()
-    told = json.loads(path.read_text(encoding="utf-8"))
-    return Samples(
-        from_nothing=tuple(Creature(**_with_sprites(row)) for row in told["from_nothing"]),
-        from_captions=tuple(Illustration(**_with_sprites(row)) for row in told["from_captions"]),
-        from_pictures=tuple(Captioned(**_with_sprites(row)) for row in told["from_pictures"]),
-    )
+    told = read_json(path, MAX_SAMPLES_BYTES)
+    try:
+        return Samples(
+            from_nothing=tuple(Creature(**_with_sprites(row)) for row in told["from_nothing"]),
+            from_captions=tuple(Illustration(**_with_sprites(row)) for row in told["from_captions"]),
+            from_pictures=tuple(Captioned(**_with_sprites(row)) for row in told["from_pictures"]),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"{path} holds no samples ({error!r}): remove it, then train again to draw new ones."
+        ) from error
+
+
+def samples_weights(run: Path) -> str:
+    """Return the digest of the weights that drew a run's samples; empty where older versions drew them."""
+    return str(read_json(run / SAMPLES, MAX_SAMPLES_BYTES).get("weights", ""))
 
 
 def _with_sprites(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row whose lists are sprites again."""
-    return {name: np.array(value, dtype=np.uint8) if isinstance(value, list) else value for name, value in row.items()}
+    """Return a row whose lists are sprites again; ValueError when one has no rows of equal width."""
+    found = {name: np.array(value, dtype=np.uint8) if isinstance(value, list) else value for name, value in row.items()}
+    if any(isinstance(value, np.ndarray) and value.ndim != 2 for value in found.values()):  # noqa: PLR2004 - h, w
+        raise ValueError("a sprite is no grid of palette indices")
+    return found

@@ -167,11 +167,16 @@ def _claim(folder: Path, described: dict[str, dict[str, object]]) -> None:
     path = folder / "config.json"
     if path.exists():
         found = json.loads(path.read_text(encoding="utf-8"))
-        other = [key for key in described if found.get(key) != described[key]]
+        other = [key for key in described if _unpinned(found.get(key)) != _unpinned(described[key])]
         if other:
             raise ValueError(f"{str(folder)!r} holds a run with another {other[0]}: choose another folder to train in.")
         return
     write_text(path, json.dumps(described, indent=2) + "\n")
+
+
+def _unpinned(said: object) -> object:
+    """Return what config.json says of something, but for the commit of a dataset: a folder with its rows has none."""
+    return {key: value for key, value in said.items() if key != "revision"} if isinstance(said, dict) else said
 
 
 def _epoch(run: _Run, on_progress: OnProgress) -> None:

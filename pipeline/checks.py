@@ -17,8 +17,14 @@ def check(release: Release, against: Release | None = None) -> tuple[Gate, ...]:
     """Return all gates of a release, passed or not; nothing is written.
 
     Reads each shard once, a few hundred records at a time. `against` is the last release, when there is one: what was
-    lost since, what changed its split and how far the tokens drifted are asked of the two.
+    lost since, what changed its split and how far the tokens drifted are asked of the two. ValueError for a release
+    without its texts or pictures.
     """
+    if bare := release.manifest.without:
+        raise ValueError(
+            f"{release.version.ref} went out without its {' and '.join(bare)}, so no gate can be asked of its rows: it "
+            "carries the answers of the whole build that it was made from; check that one."
+        )
     with Sketches() as sketches:
         findings = look(release, sketches)
         gates = (*record_gates(findings, release.manifest), leakage(sketches, findings.table()))

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import UInt8
 
+from pipeline.bare import sprite_of
 from pipeline.records import SPLITS, Split
 from pipeline.release import UNRELEASED, Changes, Manifest, Release
 from pipeline.schema import QUARANTINE_SPLIT
@@ -100,13 +101,29 @@ def _faces(release: Release, wanted: Collection[str]) -> dict[str, bytes]:
     """Return a short digest of each aspect of the wanted records, in the order of ASPECTS, one behind the other."""
     columns = ["id", *(name for names in _COLUMNS.values() for name in names)]
     found: dict[str, bytes] = {}
+    if release.manifest.without:
+        for split, row in _bare_rows(release, wanted):
+            sprite = sprite_of(row, release.palette)
+            found[str(row["id"])] = _face(row, split, b"" if sprite is None else _shown(sprite, release))
+        return found
     for split, records, tokens in rows_of(release, wanted, columns):
         for row, ids in zip(records.to_pylist(), tokens.column("tokens").combine_chunks(), strict=True):
-            told = {aspect: repr([row[name] for name in names]).encode() for aspect, names in _COLUMNS.items()}
-            told |= {"split": split.encode(), "picture": _picture(ids.values.to_numpy(), release)}
-            digests = [blake2b(told[aspect], digest_size=_ASPECT_BYTES).digest() for aspect in ASPECTS]
-            found[row["id"]] = b"".join(digests)
+            found[row["id"]] = _face(row, split, _picture(ids.values.to_numpy(), release))
     return found
+
+
+def _face(row: Mapping[str, object], split: Split, picture: bytes) -> bytes:
+    told = {aspect: repr([row.get(name) for name in names]).encode() for aspect, names in _COLUMNS.items()}
+    told |= {"split": split.encode(), "picture": picture}
+    return b"".join(blake2b(told[aspect], digest_size=_ASPECT_BYTES).digest() for aspect in ASPECTS)
+
+
+def _bare_rows(release: Release, wanted: Collection[str]) -> Iterator[tuple[Split, Mapping[str, object]]]:
+    """Yield the wanted records of a bare release, with their splits."""
+    for split in SPLITS if wanted else ():
+        for shard in release.shards("records", split):
+            for table in batches(release.folder / shard.file):
+                yield from ((split, row) for row in table.to_pylist() if row["id"] in wanted)
 
 
 def rows_of(
@@ -130,6 +147,10 @@ def _picture(ids: UInt8[np.ndarray, "L"], release: Release) -> bytes:
         sprite, _ = decode_record(ids, release.vocabulary)
     except ValueError:
         return ids.tobytes()
+    return _shown(sprite, release)
+
+
+def _shown(sprite: UInt8[np.ndarray, "h w"], release: Release) -> bytes:
     shown: bytes = release.palette.rgb[sprite].tobytes()
     return repr(sprite.shape).encode() + shown
 
@@ -161,8 +182,9 @@ def reasons_of(release: Release, ids: Collection[str]) -> dict[str, str]:
 def next_version(old: Manifest | None, new: Manifest | None, changes: Changes) -> str | None:
     """Return the version that the changes call for; None when nothing changed.
 
-    Major: what gives ids their meaning (schema, vocabulary, palette, k, token layout). Minor: records came or went.
-    Patch: texts or pictures changed. A recipe for pictures that gives the rows it gave before changes nothing.
+    Major: what gives ids their meaning (schema, vocabulary, palette, k, token layout), or what is left out. Minor:
+    records came or went. Patch: texts or pictures changed; of a bare release, those that it holds. A recipe for
+    pictures that gives the rows it gave before changes nothing.
 
     >>> next_version(None, None, Changes(added=("0001-a",)))
     'v1.0.0'
@@ -191,4 +213,5 @@ def _meaning(manifest: Manifest) -> dict[str, object]:
         "configs": sorted(name for name in manifest.configs if name != "quarantine"),
         "transform": manifest.transform["version"],
         "max_side": manifest.max_side,
+        "without": manifest.without,
     }

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.diff import KINDS, Aspect, Comparison, Kind, rows_of
 from pipeline.png import encode_png
 from pipeline.release import Release
+from pipeline.templating import html_environment
 from pipeline.tokenizer import decode_record
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -85,16 +85,9 @@ class Card:
 
 def render_diff(old: Release, new: Release, found: Comparison, most: int = MOST) -> str:
     """Return the page as HTML, with at most so many records of each kind; how many more there are stands on it."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["web"] = lambda url: url if url.startswith(("https://", "http://")) else ""
     ids = {kind: getattr(found.changes, kind) for kind in KINDS}
-    return environment.get_template("diff.html.j2").render(
+    template = html_environment(TEMPLATES).get_template("diff.html.j2")
+    return template.render(
         old=old.manifest,
         new=new.manifest,
         found=found,

@@ -91,6 +91,8 @@ class Manifest:
     withheld: tuple[str, ...] = WITHHOLDABLE  # what the source says may not be redistributed; all, if it says nothing
     visibility: Visibility = "private"  # who may see the published version
     rights: str = ""  # the publisher's statement of the right to redistribute what is withheld
+    without: tuple[str, ...] = ()  # what was left out of the rows, of WITHHOLDABLE and in its order
+    yanked: dict[str, dict[str, str]] = field(default_factory=dict)  # versions taken back: each one's digest, and why
     twins: dict[str, int] = field(default_factory=dict)  # pictures alike, and families held together because of them
     documents: tuple[Document, ...] = ()  # every other file of a published release: card, pictures, attribution
     made_with: dict[str, str] = field(default_factory=dict)  # versions of the libraries whose bytes stand in its files
@@ -100,6 +102,11 @@ class Manifest:
     def published(self) -> bool:
         """Tell whether this is a version that stands, not a build."""
         return self.version != UNRELEASED
+
+    @property
+    def restricted(self) -> tuple[str, ...]:
+        """Return what the source withholds and this release holds all the same."""
+        return tuple(what for what in self.withheld if what not in self.without)
 
     @property
     def files(self) -> dict[str, ShardFile]:

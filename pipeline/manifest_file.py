@@ -90,6 +90,7 @@ class _Palette:
 def _faults(manifest: Manifest) -> Iterator[str]:
     """Yield what a manifest of the right types says that cannot be so."""
     yield from _name_faults(manifest)
+    yield from _left_faults(manifest)
     yield from _number_faults(manifest)
     yield from _file_faults(manifest)
     yield from _transform_faults(manifest)
@@ -118,6 +119,16 @@ def _name_faults(manifest: Manifest) -> Iterator[str]:
         datetime.fromisoformat(manifest.created_at)
     except ValueError:
         yield f"says that it was made at {manifest.created_at!r}, which is no time."
+
+
+def _left_faults(manifest: Manifest) -> Iterator[str]:
+    """Look at what is left out of the rows, and at the versions that were taken back."""
+    if manifest.without != tuple(what for what in WITHHOLDABLE if what in manifest.without):
+        yield f"says that it is without {list(manifest.without)}, not some of {list(WITHHOLDABLE)} in this order."
+    for version, told in manifest.yanked.items():
+        known = VERSION.fullmatch(version) and set(told) == {"digest", "why"}
+        if not known or not _DIGEST.fullmatch(told["digest"]) or not is_statement(told["why"]):
+            yield f"says of {version[:80]!r} that it was yanked, but not of which digest, or why in one plain line."
 
 
 def _number_faults(manifest: Manifest) -> Iterator[str]:

@@ -31,6 +31,7 @@ from pipeline.manifest import (
 )
 from pipeline.manifest_file import MAX_MANIFEST_BYTES, NAME, VERSION, read_manifest
 from pipeline.records import DatasetVersion, Split
+from pipeline.schema import withheld_columns
 from pipeline.shards import ShardFile
 
 __all__ = [
@@ -66,6 +67,7 @@ class Release:
 
     folder: Path
     manifest: Manifest
+    revision: str = ""  # the commit that it was read from, on a hub
 
     @classmethod
     def open(cls, folder: Path) -> "Release":
@@ -88,7 +90,10 @@ class Release:
         """Return the release's name, tag and digest; in a folder of releases the digest is the revision."""
         manifest = self.manifest
         return DatasetVersion(
-            repo_id=manifest.name, tag=manifest.version, revision=manifest.digest, digest=manifest.digest
+            repo_id=manifest.name,
+            tag=manifest.version,
+            revision=self.revision or manifest.digest,
+            digest=manifest.digest,
         )
 
     @cached_property
@@ -107,30 +112,42 @@ class Release:
     def shards(self, config: str, split: str) -> tuple[ShardFile, ...]:
         """Return the files of a config's split; ValueError when there is no such thing."""
         configs = self.manifest.configs
+        if config not in configs and self.manifest.without:
+            raise ValueError(f"{self._bare}, so it has no {config}: name a release that holds both, or build one.")
         if config not in configs or split not in configs[config]:
             known = [f"{name}/{part}" for name, splits in configs.items() for part in splits]
             raise ValueError(f"{config}/{split} is not in this release: choose one of {', '.join(known)}.")
         return configs[config][split]
 
     def read(self, shard: ShardFile, columns: list[str] | None = None) -> pa.Table:
-        """Return the rows of one shard."""
+        """Return the rows of one shard; ValueError for columns that went out with what is withheld."""
+        if lost := sorted({*withheld_columns(self.manifest.without)}.intersection(columns or ())):
+            raise ValueError(f"{self._bare}, so it has no {lost[0]}: name a release that holds both, or build one.")
         return pq.read_table(self.folder / shard.file, columns=columns, partitioning=None)
 
     def table(self, config: str, split: Split | str, columns: list[str] | None = None) -> pa.Table:
         """Return all rows of a split, in id order."""
         return pa.concat_tables([self.read(shard, columns) for shard in self.shards(config, split)])
 
+    @property
+    def _bare(self) -> str:
+        return f"{self.version.ref} went out without its {' and '.join(self.manifest.without)}"
+
     def with_manifest(self, **changes: Any) -> "Release":  # noqa: ANN401 - the manifest's own fields
         """Write a changed manifest, whole or not at all, and return the release that has it; an old seal is dropped."""
         manifest = replace(self.manifest, **{"seal": "", **changes})
         write_text(self.folder / MANIFEST, manifest.to_json())
-        return Release(folder=self.folder, manifest=manifest)
+        return replace(self, manifest=manifest)
+
+    def named(self, name: str) -> "Release":
+        """Return the release under another name, as it is not yet written down."""
+        return replace(self, manifest=replace(self.manifest, name=name))
 
 
 def mode_of(*releases: Release) -> int | None:
     """Return the mode of a page with pictures of these releases: where one is private, its owner alone may read it."""
     manifests = [release.manifest for release in releases]
-    kept = any(one.visibility == "private" and (one.withheld or one.version != UNRELEASED) for one in manifests)
+    kept = any(one.visibility == "private" and (one.restricted or one.version != UNRELEASED) for one in manifests)
     return 0o600 if kept else None
 
 

@@ -14,6 +14,10 @@ import pyarrow as pa
 PROVENANCE_COLUMNS = ("source_url", "image_url", "revision", "retrieved_at", "sha256", "licence", "attribution")
 QUARANTINE_COLUMNS = ("id", "name", "stage", "reason", "source_url")
 QUARANTINE_SPLIT = "dropped"
+#: Columns of `records` that hold what is withheld, or tell it to whoever guesses: digests of small pictures and short
+#: texts can be searched for. `sha256` is of the raw picture; `revision` of a folder's record is a digest of its text.
+#: Names, addresses, times, licences and makers are references, and stay; `digest` is taken anew over what is left.
+WITHHELD_COLUMNS = {"texts": ("caption", "replaced", "revision"), "pictures": ("image", "sha256")}
 Codec = Literal["zstd", "snappy", "none"]
 
 
@@ -34,9 +38,19 @@ def windows_config(k: int) -> str:
     return f"windows_k{k}"
 
 
-def record_layouts(windows: Iterable[int] = ()) -> dict[str, Layout]:
-    """Return the configs that hold every record, by name: records, tokens, and windows of the sides asked for."""
+def record_layouts(windows: Iterable[int] = (), without: Iterable[str] = ()) -> dict[str, Layout]:
+    """Return the configs that hold every record, by name: records, tokens, and windows of the sides asked for.
+
+    Without texts or pictures `records` has fewer columns and stands alone: ids and windows tell both.
+    """
+    if lost := withheld_columns(without):
+        return {"records": _records(lost)}
     return {"records": _records(), "tokens": _tokens(), **{windows_config(k): _windows(k) for k in windows}}
+
+
+def withheld_columns(without: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns that `records` lacks without these: texts, pictures, or both."""
+    return tuple(name for what in without for name in WITHHELD_COLUMNS[what])
 
 
 def quarantine_layout() -> Layout:
@@ -44,27 +58,24 @@ def quarantine_layout() -> Layout:
     return Layout(schema=_schema([(name, pa.string(), _value("string")) for name in QUARANTINE_COLUMNS]))
 
 
-def _records() -> Layout:
-    """Return the layout of `records`: zstd 3 and no dictionaries.
+def _records(lost: tuple[str, ...] = ()) -> Layout:
+    """Return the layout of `records`, but for the columns that are `lost`: zstd 3 and no dictionaries.
 
     zstd 9 takes three times as long (21 µs a record for 7) and saves a sixteenth (381 bytes for 405); of real captions,
     Tuxemon's, 7 %. Most columns differ in every row, and zstd packs those that repeat as well as a dictionary does.
     """
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    return Layout(
-        schema=_schema(
-            [
-                ("id", pa.string(), _value("string")),
-                ("image", image, {"_type": "Image"}),
-                ("caption", pa.string(), _value("string")),
-                ("number", pa.int32(), _value("int32")),
-                *[(name, pa.string(), _value("string")) for name in ("name", "form", "group", "language")],
-                ("replaced", pa.int32(), _value("int32")),  # characters of the text that had no token
-                *[(name, pa.string(), _value("string")) for name in PROVENANCE_COLUMNS],
-                ("digest", pa.string(), _value("string")),
-            ]
-        )
-    )
+    fields: list[tuple[str, pa.DataType, dict[str, object]]] = [
+        ("id", pa.string(), _value("string")),
+        ("image", image, {"_type": "Image"}),
+        ("caption", pa.string(), _value("string")),
+        ("number", pa.int32(), _value("int32")),
+        *[(name, pa.string(), _value("string")) for name in ("name", "form", "group", "language")],
+        ("replaced", pa.int32(), _value("int32")),  # characters of the text that had no token
+        *[(name, pa.string(), _value("string")) for name in PROVENANCE_COLUMNS],
+        ("digest", pa.string(), _value("string")),
+    ]
+    return Layout(schema=_schema([field for field in fields if field[0] not in lost]))
 
 
 def _tokens() -> Layout:

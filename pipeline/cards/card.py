@@ -3,26 +3,30 @@
 All of it follows from the manifest and the rows, never from the clock or the place: written again, the same bytes.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+import pyarrow as pa
 
 from palettes.palette import Palette
 from palettes.vocabulary import BYTES, FIRST_COLOUR
+from pipeline.bare import sprite_of
+from pipeline.cards.bare_words import PLOTS, description, shown_of, summary
 from pipeline.cards.credits import Credits, attribution
 from pipeline.cards.croissant import ABOUT_FIELDS, croissant
 from pipeline.cards.head import head
-from pipeline.cards.markdown import bib, code, credit, one_line, plain
+from pipeline.cards.markdown import bib, code, plain
 from pipeline.cards.plots import plots
 from pipeline.cards.statistics import Statistics, statistics
 from pipeline.cards.steps import background, caption_facts, picture_steps
 from pipeline.diff import reasons_of
 from pipeline.records import SPLITS
-from pipeline.release import Manifest, Release, write_text
-from pipeline.schema import Layout, features, quarantine_layout, record_layouts
+from pipeline.release import WITHHOLDABLE, Manifest, Release, write_text
+from pipeline.schema import Layout, features, quarantine_layout, record_layouts, withheld_columns
 from pipeline.shards import batches
 from pipeline.sheet import Sprite, contact_sheet
+from pipeline.templating import markdown_environment
 from pipeline.tokenizer import decode_record
 
 TEMPLATES = Path(__file__).parent
@@ -33,6 +37,7 @@ SHOWN = 50  # ids of one kind in the changelog
 SPRITES, COLUMNS, SCALE = 120, 15, 3  # of the contact sheet: how many, in a row, screen pixels a pixel
 COLOURS = 8  # of the table of the commonest
 HEX_ROW = 16  # colours in a line of the card's snippet
+_REASON = re.compile(r"^(  \* `[^`\n]*`): .*$", re.MULTILINE)  # why a record left, as `changelog` writes it
 REFERENCE = """@misc{furfaro2024pixelbytes,
   author        = {Furfaro, Fabien},
   title         = {{PixelBytes}: Catching Unified Embedding for Multimodal Generation},
@@ -56,7 +61,7 @@ def write_card(release: Release, older_changelog: str = "") -> tuple[str, ...]:
         texts = {
             "README.md": readme(release, found, layouts, pictures, credits_),
             "CHANGELOG.md": changelog(release, older_changelog),
-            "croissant.json": croissant(manifest, layouts, _summary(manifest), cite(manifest)),
+            "croissant.json": croissant(manifest, layouts, description(manifest, _title(manifest)), cite(manifest)),
         }
         with (release.folder / CREDITS).open("w", encoding="utf-8") as file:
             file.writelines(attribution(credits_))
@@ -67,25 +72,23 @@ def write_card(release: Release, older_changelog: str = "") -> tuple[str, ...]:
     return tuple(sorted([*texts, CREDITS, *(f"{ASSETS}/{name}" for name in pictures)]))
 
 
-def _environment() -> Environment:
-    # Markdown, not HTML: whatever may come from outside goes through one of the filters
-    environment = Environment(  # noqa: S701
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(plain=plain, credit=credit, code=code, bib=bib, n=lambda number: f"{number:,}")
-    return environment
-
-
 def readme(
     release: Release, found: Statistics, layouts: dict[str, Layout], pictures: dict[str, bytes], credits_: Credits
 ) -> str:
     """Return the dataset card: YAML for the Hub, then what a reader asks in the order they ask it."""
     manifest = release.manifest
     first = release.shards("records", "train")[:1]
-    example = batches(release.folder / first[0].file, ["id", "name", "caption"], rows=1) if first else iter(())
+    asked = ["id", "name", *(() if "texts" in manifest.without else ("caption",))]
+    example = batches(release.folder / first[0].file, asked, rows=1) if first else iter(())
+    tallies = {
+        "tokens": found.lengths,
+        "characters of the caption": found.captions,
+        "colours of the sprite": found.colours,
+        "characters without a token": found.replaced,
+    }
     rows, more = credits_.rows()
     return (
-        _environment()
+        markdown_environment(TEMPLATES)
         .get_template("card.md.j2")
         .render(
             head=head(release, layouts, found.languages),
@@ -102,12 +105,7 @@ def readme(
             records=sum(manifest.counts.values()),
             pictures=pictures,
             sheet=SHEET,
-            tallies={
-                "tokens": found.lengths,
-                "characters of the caption": found.captions,
-                "colours of the sprite": found.colours,
-                "characters without a token": found.replaced,
-            },
+            tallies={name: tally for name, tally in tallies.items() if tally.seen or not manifest.without},
             first_colour=FIRST_COLOUR,
             palette_size=len(release.palette),
             top=_commonest(found, release.palette),
@@ -119,6 +117,11 @@ def readme(
             palette_lines=_hex_lines(release.palette),
             citation=cite(manifest),
             reference=REFERENCE,
+            summary=summary(manifest),
+            lost=withheld_columns(manifest.without),
+            shown=shown_of(manifest),
+            before={name: ", before it was left out," if name in manifest.without else "" for name in WITHHOLDABLE},
+            plots={name: said for name, said in PLOTS.items() if name in pictures},
         )
         + "\n"
     )
@@ -144,20 +147,11 @@ def _title(manifest: Manifest) -> str:
     return manifest.title or manifest.name
 
 
-def _summary(manifest: Manifest) -> str:
-    """Return what the dataset is in one sentence that holds nothing from outside but its title."""
-    title = one_line(_title(manifest), 200)
-    return (
-        f"{title}: {sum(manifest.counts.values()):,} small pixel-art pictures of at most {manifest.max_side} px "
-        f"a side, each with a caption, as tokens of one vocabulary of {manifest.vocabulary['size']} ids (PixelBytes)."
-    )
-
-
 def cite(manifest: Manifest) -> str:
     """Return a BibTeX entry of this version of the dataset."""
     key = "".join(char if char.isascii() and char.isalnum() else "_" for char in f"{manifest.name}_{manifest.version}")
     lines = (
-        ("title", f"{{{bib(_title(manifest))}}}: pixel art and text as tokens"),
+        ("title", f"{{{bib(_title(manifest))}}}: pixel art and text{'' if manifest.without else ' as tokens'}"),
         ("year", bib(manifest.created_at[:4])),
         ("version", bib(manifest.version)),
         ("howpublished", f"Dataset {bib(manifest.name)}, built with {{PixelBytes}}"),
@@ -168,7 +162,7 @@ def cite(manifest: Manifest) -> str:
 
 def _layouts(release: Release) -> dict[str, Layout]:
     """Return the configs that have rows: `datasets` cannot open one without any, so an empty one is not announced."""
-    every = {**record_layouts(release.manifest.windows), "quarantine": quarantine_layout()}
+    every = {**record_layouts(release.manifest.windows, release.manifest.without), "quarantine": quarantine_layout()}
     configs = release.manifest.configs
     return {
         name: layout
@@ -192,17 +186,24 @@ def _commonest(found: Statistics, palette: Palette) -> list[tuple[str, str]]:
 
 
 def _sheet(release: Release) -> dict[str, bytes]:
-    """Return the contact sheet: sprites of the training split, evenly spread over its ids, none shown twice."""
-    shards = release.shards("tokens", "train")
+    """Return the contact sheet: sprites of the training split, evenly spread over its ids, none shown twice.
+
+    A release without its pictures has none.
+    """
+    bare = release.manifest.without
+    if "pictures" in bare:
+        return {}
+    config, column = ("records", "image") if bare else ("tokens", "tokens")
+    shards = release.shards(config, "train")
     total = sum(shard.rows for shard in shards)
     wanted = set(np.linspace(0, total - 1, min(total, SPRITES)).round().astype(int).tolist())
     shown: dict[tuple[tuple[int, ...], bytes], Sprite] = {}
     start = 0
     for shard in shards:
-        for table in batches(release.folder / shard.file, ["tokens"]):
+        for table in batches(release.folder / shard.file, [column]):
             inside = sorted(index - start for index in wanted if start <= index < start + len(table))
-            for row in table.take(inside).column("tokens") if inside else ():
-                sprite, _ = decode_record(row.values.to_numpy(), release.vocabulary)
+            for row in table.take(inside).column(column) if inside else ():
+                sprite = _drawn(row, release)
                 shown.setdefault((sprite.shape, sprite.tobytes()), sprite)
             start += len(table)
     if not shown:
@@ -214,11 +215,21 @@ def _sheet(release: Release) -> dict[str, bytes]:
     }
 
 
+def _drawn(row: pa.Scalar, release: Release) -> Sprite:
+    """Return the sprite that a record's ids draw, or of a bare release its picture."""
+    if not release.manifest.without:
+        return decode_record(row.values.to_numpy(), release.vocabulary)[0]
+    sprite = sprite_of({"image": row.as_py()}, release.palette)
+    if sprite is None:
+        raise ValueError(f"a picture of {release.version.ref} is none that a build writes: verify the release.")
+    return sprite
+
+
 def changelog(release: Release, older: str = "") -> str:
     """Return the dataset's changelog: this release above the older ones; each record that left with its reason."""
     manifest = release.manifest
     top = "# Changelog\n"
-    lines = [f"## {manifest.version}", ""]
+    lines = [f"## {manifest.version}", "", *_notes(manifest, older)]
     for what, ids in (("Added", manifest.diff.added), ("Changed", manifest.diff.changed)):
         if ids:
             lines.append(f"* {what} {len(ids)}: {', '.join(code(key) for key in ids[:SHOWN])}{_more(ids, ' ')}")
@@ -229,7 +240,20 @@ def changelog(release: Release, older: str = "") -> str:
     if not manifest.diff:
         lines.append("* Not compared with an older release.")
     rest = older.removeprefix(top).strip()
+    if "texts" in manifest.without:
+        rest = _REASON.sub(r"\1", rest)  # those of versions that held the texts may quote them
     return "\n".join([top, *lines, ""]) + (f"\n{rest}\n" if rest else "")
+
+
+def _notes(manifest: Manifest, older: str) -> list[str]:
+    """Return what is to be said of a version besides its records: what was taken back, and what is left out."""
+    taken = [f"* Yanked {version}{_why(note['why'])}" for version, note in sorted(manifest.yanked.items())]
+    gone = [f"* Goes without its {' and '.join(manifest.without)}"] if manifest.without else []
+    return [*(line for line in taken if line not in older.splitlines()), *gone]
+
+
+def _why(why: str) -> str:
+    return f": {plain(why)}" if why.strip() else ""
 
 
 def _more(ids: tuple[str, ...], before: str = "") -> str:

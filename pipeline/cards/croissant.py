@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator, Mapping
 
-from pipeline.cards.licences import deed, parts_of
+from pipeline.cards.licences import deed, stated_parts
 from pipeline.cards.markdown import one_line
 from pipeline.release import Manifest
 from pipeline.schema import Layout, features
 
 PARQUET = "application/x-parquet"
+_KEYWORDS = ("pixel art", "sprites", "multimodal", "tokens", "PixelBytes")
 CREATED = 10  # characters of an ISO date
 _TERMS = """
 citeAs column equivalentProperty extract field fileProperty fileObject fileSet format includes isLiveDataset jsonPath
@@ -74,7 +75,7 @@ def croissant(manifest: Manifest, layouts: Mapping[str, Layout], description: st
             "license": _licences(manifest),
             "creator": {"@type": "sc:Organization", "name": f"The makers named in ATTRIBUTION.md, of {title}"},
             "datePublished": manifest.created_at[:CREATED],
-            "keywords": ["pixel art", "sprites", "multimodal", "tokens", "PixelBytes"],
+            "keywords": [word for word in _KEYWORDS if word not in ("multimodal", "tokens") or not manifest.without],
             "citeAs": citation,
             "isLiveDataset": False,
             "distribution": [*_files(manifest), *map(_file_set, layouts)],
@@ -87,8 +88,7 @@ def croissant(manifest: Manifest, layouts: Mapping[str, Layout], description: st
 
 def _licences(manifest: Manifest) -> list[str]:
     """Return each licence once: the page that states it, or its name."""
-    stated = dict.fromkeys(part for licence in manifest.licences for part in parts_of(licence))
-    return [deed(licence) or one_line(licence) for licence in stated]
+    return [deed(licence) or one_line(licence) for licence in stated_parts(manifest.licences, manifest.without)]
 
 
 def _files(manifest: Manifest) -> Iterator[dict[str, object]]:

@@ -15,6 +15,12 @@ from pipeline.schema import QUARANTINE_SPLIT, Layout, features
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 MILLIONS = ((10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))
 TAGS = ("pixel-art", "sprites", "image-text", "multimodal", "tokenized", "pixelbytes")
+_OF_BOTH = frozenset({"image-text", "multimodal", "tokenized"})  # tags of a release with texts and pictures
+_TASKS: Mapping[tuple[str, ...], tuple[str, ...]] = {  # by what a release is without
+    (): ("text-to-image", "image-to-text", "text-generation"),
+    ("pictures",): ("text-generation",),
+    ("texts",): ("unconditional-image-generation",),
+}
 _ORDER = (*SPLITS, QUARANTINE_SPLIT)
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
@@ -23,7 +29,9 @@ def head(release: Release, layouts: Mapping[str, Layout], languages: Iterable[st
     """Return the YAML without its fences; `layouts` names the configs that have rows, the default one first."""
     manifest = release.manifest
     count = sum(manifest.counts.values())
-    licence = hub_licence(manifest.licences)
+    licence = hub_licence(manifest.licences, manifest.without)
+    tasks = _TASKS.get(manifest.without, ())
+    tags = [tag for tag in TAGS if tag not in _OF_BOTH or not manifest.without]
     spoken = sorted({found[0] for language in languages if (found := _LANGUAGE.match(language.casefold()))})
     return yaml.safe_dump(
         {
@@ -32,8 +40,8 @@ def head(release: Release, layouts: Mapping[str, Layout], languages: Iterable[st
             **({"license_name": licence.name} if licence.name else {}),
             **({"license_link": licence.link} if licence.link else {}),
             **({"language": spoken} if spoken else {}),
-            "task_categories": ["text-to-image", "image-to-text", "text-generation"],
-            "tags": [*TAGS],
+            **({"task_categories": [*tasks]} if tasks else {}),
+            "tags": tags,
             "size_categories": [next((name for limit, name in (*SIZES, *MILLIONS) if count < limit), "n>100M")],
             "configs": [_config(release, name) for name in layouts],
             "dataset_info": [_info(release, name, layout) for name, layout in layouts.items()],

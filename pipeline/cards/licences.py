@@ -55,6 +55,19 @@ def parts_of(licence: str) -> tuple[str, ...]:
     return found.groups() if found else (licence,)
 
 
+def stated_parts(licences: Iterable[str], without: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the licences of what a release holds, each once: of texts alone where it is without its pictures.
+
+    Without both, those of all that it refers to.
+
+    >>> stated_parts(["text: CC0-1.0; picture: MIT"], without=["pictures"])
+    ('CC0-1.0',)
+    """
+    left_out = set(without)
+    asked = {"texts": slice(-1, None), "pictures": slice(0, 1)}[left_out.pop()] if len(left_out) == 1 else slice(None)
+    return tuple(dict.fromkeys(part for licence in licences for part in parts_of(licence)[asked]))
+
+
 def slug(licence: str) -> str:
     """Return a licence's name in small letters, digits, dots and hyphens.
 
@@ -88,13 +101,15 @@ def deed(licence: str) -> str:
     return f"https://creativecommons.org/licenses/{found[1]}/{found[2]}/" if found else ""
 
 
-def hub_licence(licences: Iterable[str]) -> HubLicence:
+def hub_licence(licences: Iterable[str], without: Iterable[str] = ()) -> HubLicence:
     """Return what a card states for records under these licences: identifiers that the Hub knows, else `other`.
+
+    Of a release `without` its texts or pictures, for the others alone.
 
     >>> hub_licence(["CC0-1.0", "text: CC0-1.0; picture: MIT"]).identifiers
     ('cc0-1.0', 'mit')
     """
-    stated = list(dict.fromkeys(part for licence in licences for part in parts_of(licence)))
+    stated = stated_parts(licences, without)
     known = [identifier(licence) for licence in stated]
     if stated and all(known):
         return HubLicence(identifiers=tuple(dict.fromkeys(known)))

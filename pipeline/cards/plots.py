@@ -30,19 +30,23 @@ _STYLE: dict[str, object] = {
     "xtick.labelsize": 7.0, "ytick.labelsize": 7.0, "ytick.major.size": 0.0, "xtick.major.size": 2.5,
     "grid.color": RULE, "grid.linewidth": 0.6, "text.color": QUIET, "font.size": 7.0,
 }  # fmt: skip
+_TOKENS, _SIGNS = "tokens of a record", "characters"
 Panel = Callable[["Axes"], None]
 
 
 def plots(found: Statistics, palette: Palette, max_side: int) -> dict[str, bytes]:
-    """Return the plots by file name, as PNG: lengths of records and captions, use of the palette, sizes of sprites."""
-    panels: dict[str, Panel] = {
-        "record-lengths.png": lambda axes: _histogram(axes, found.lengths, "Record length", "tokens of a record"),
-        "caption-lengths.png": lambda axes: _histogram(axes, found.captions, "Caption length", "characters"),
-        "palette-use.png": lambda axes: _palette(axes, found.palette_use, palette),
-        "sprite-sizes.png": lambda axes: _sizes(axes, found.sizes, max_side),
+    """Return the plots by file name, as PNG: lengths of records and captions, use of the palette, sizes of sprites.
+
+    There is none of what was never seen, as in a release without its texts or pictures.
+    """
+    panels: dict[str, tuple[Tally, Panel]] = {
+        "record-lengths.png": (found.lengths, lambda at: _histogram(at, found.lengths, "Record length", _TOKENS)),
+        "caption-lengths.png": (found.captions, lambda at: _histogram(at, found.captions, "Caption length", _SIGNS)),
+        "palette-use.png": (found.colours, lambda at: _palette(at, found.palette_use, palette)),
+        "sprite-sizes.png": (found.colours, lambda at: _sizes(at, found.sizes, max_side)),
     }
     with _fixed_style():
-        return {name: _drawn(panel) for name, panel in panels.items()}
+        return {name: _drawn(panel) for name, (tally, panel) in panels.items() if tally.seen}
 
 
 @contextmanager

@@ -13,11 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Int64, Integer
 
+from palettes.palette import Palette
 from palettes.vocabulary import FIRST_COLOUR, SEPARATORS
+from pipeline.bare import sprite_of
 from pipeline.cards.credits import Credits
 from pipeline.records import SPLITS
 from pipeline.release import Release
-from pipeline.schema import QUARANTINE_SPLIT
+from pipeline.schema import QUARANTINE_SPLIT, withheld_columns
 from pipeline.shards import batches
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -72,7 +74,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Statistics:
-    """What the documents of a release say about its rows."""
+    """What the documents of a release say about its rows; what a bare release leaves out was never seen."""
 
     records: dict[str, dict[str, int]]  # by split, by language
     families: dict[str, int]  # by split
@@ -119,8 +121,12 @@ class _Sums:
 def statistics(release: Release, credits_: Credits) -> Statistics:
     """Return the statistics of a release; `credits_` are given what its records state.
 
-    Each shard of `records`, `tokens` and `quarantine` is read once, a few hundred rows at a time.
+    Each shard of `records`, `tokens` and `quarantine` is read once, a few hundred rows at a time. A bare release has
+    no tokens: its pictures, if it holds them, are counted as they lie in `records`.
     """
+    bare = release.manifest.without
+    lost = withheld_columns(bare)
+    columns = [name for name in (*_RECORDS, *(("image",) if bare else ())) if name not in lost]
     size = int(release.manifest.vocabulary["size"])
     sums = _Sums(
         records={split: Counter() for split in SPLITS},
@@ -130,10 +136,12 @@ def statistics(release: Release, credits_: Credits) -> Statistics:
     )
     for split in SPLITS:
         for shard in release.shards("records", split):
-            for table in batches(release.folder / shard.file, _RECORDS):
+            for table in batches(release.folder / shard.file, columns):
                 _add_records(sums, split, table)
+                if "image" in columns:
+                    _add_pictures(sums, table, release.palette)
                 credits_.add(zip(*(table.column(name).to_pylist() for name in _CREDITS), strict=True))
-        for shard in release.shards("tokens", split):
+        for shard in () if bare else release.shards("tokens", split):
             for table in batches(release.folder / shard.file, ["tokens", "h", "w"]):
                 _add_tokens(sums, table)
     return Statistics(
@@ -154,11 +162,21 @@ _RECORDS = ["caption", "group", "language", "replaced", *_CREDITS]
 
 
 def _add_records(sums: _Sums, split: str, table: pa.Table) -> None:
-    column = {name: table.column(name) for name in _RECORDS}
+    column = dict(zip(table.column_names, table.columns, strict=True))
     sums.records[split].update(_counted(column["language"]))
     sums.families[split].update(pc.unique(column["group"]).to_pylist())
-    sums.captions = sums.captions.plus(pc.utf8_length(column["caption"]).to_numpy())
-    sums.replaced = sums.replaced.plus(column["replaced"].to_numpy())
+    if "caption" in column:
+        sums.captions = sums.captions.plus(pc.utf8_length(column["caption"]).to_numpy())
+        sums.replaced = sums.replaced.plus(column["replaced"].to_numpy())
+
+
+def _add_pictures(sums: _Sums, table: pa.Table, palette: Palette) -> None:
+    found = (sprite_of(row, palette) for row in table.select(["image"]).to_pylist())
+    for sprite in (sprite for sprite in found if sprite is not None):
+        counts = np.bincount(sprite.ravel(), minlength=len(palette))
+        sums.ids[FIRST_COLOUR : FIRST_COLOUR + len(palette)] += counts
+        sums.colours = sums.colours.plus(np.array([(counts > 0).sum()]))
+        sums.sizes[sprite.shape] += 1
 
 
 def _add_tokens(sums: _Sums, table: pa.Table) -> None:

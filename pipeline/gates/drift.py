@@ -29,6 +29,9 @@ Counts = Int64[np.ndarray, "256"]  # of each id
 
 def drift(tokens: Counts, new: Release, old: Release) -> Gate:
     """Return the gate for the token counts of a new release against those of an old one, which are read here."""
+    if bare := old.manifest.without:
+        told = f"not comparable: {old.manifest.version} went out without its {' and '.join(bare)}"
+        return Gate(name="drift", limit="asked of releases that hold tokens", value=told, passed=True)
     if new.manifest.vocabulary["digest"] != old.manifest.vocabulary["digest"]:
         told = f"not comparable: {old.manifest.version} has another vocabulary, so this is a major version"
         return Gate(name="drift", limit="asked of releases with one vocabulary", value=told, passed=True)

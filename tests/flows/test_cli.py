@@ -7,7 +7,7 @@ import pytest
 from flows.cli import app, run
 from pipeline.build import build
 from pipeline.checks import check
-from pipeline.publish import FolderStore
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.release import Release
 from tests.raw_stores import creatures, make_store, sample_source
 

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.crawl.raw import RawStore
-from pipeline.publish import FolderStore
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.release import Release
 from pipeline.verify import verify
 

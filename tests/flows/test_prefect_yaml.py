@@ -46,7 +46,7 @@ def test_a_deployment_names_a_real_flow_and_only_keys_and_parameters_that_exist(
 
 
 def test_the_trigger_waits_for_the_event_that_publishing_emits_and_passes_its_payload() -> None:
-    from flows.rebuild_dataset import RELEASED, released_payload
+    from flows.releasing import RELEASED, released_payload
     from pipeline.records import DatasetVersion
 
     (trigger,) = DEPLOYMENTS[1]["triggers"]

@@ -8,10 +8,13 @@ import pytest
 
 from flows import dataset_tasks as tasks
 from flows import rebuild_dataset as flows
+from flows import releasing
 from flows.settings import data_root
 from pipeline.build import build
 from pipeline.checks import check
-from pipeline.publish import Audience, FolderStore, GateError, Published
+from pipeline.publishing.audience import Audience, GateError
+from pipeline.publishing.folder_store import FolderStore
+from pipeline.publishing.staging import Published
 from tests.raw_stores import creatures, make_store, sample_source
 
 NAME = "pixelbytes/sample"
@@ -33,7 +36,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, tuple[ob
 
     for name in STAGES:
         monkeypatch.setattr(tasks, name, stage(name))
-    monkeypatch.setattr(flows, "_published", lambda published, _store: published)
+    monkeypatch.setattr(flows, "_published", lambda made, to, whom, _: tasks.publish_release(made, to.store, whom))
     monkeypatch.setenv("PIXELBYTES_DATA", str(tmp_path))
     return seen
 
@@ -69,7 +72,7 @@ def test_publishing_alone_hands_the_audience_down(tmp_path: Path, monkeypatch: p
     built = build(sample_source(), make_store(tmp_path / "raw", creatures(20)), tmp_path / "built", name=NAME)
     built.with_manifest(gates=check(built))
     monkeypatch.setattr(tasks, "publish_release", tasks.publish_release.fn)
-    monkeypatch.setattr(flows, "announce", lambda *_: None)
+    monkeypatch.setattr(releasing, "announce", lambda *_: None)
     done: Published = flows.publish_dataset.fn(str(built.folder), str(tmp_path / "releases"), public=False)
     assert FolderStore(tmp_path / "releases").open(NAME).manifest.visibility == "private"
     assert done.new

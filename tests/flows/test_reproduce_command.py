@@ -12,7 +12,7 @@ from flows.reproduce_verbs import rebuild_from, refuse_others, require_one
 from flows.settings import DataRoot, data_root
 from pipeline.build import build
 from pipeline.checks import check
-from pipeline.publish import FolderStore
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.release import DamagedRelease, Release
 from tests.raw_stores import creatures, make_store, sample_source
 
@@ -75,7 +75,7 @@ def test_a_copy_is_never_put_among_releases(root: DataRoot, tmp_path: Path) -> N
     [
         ("a/b", "holds no release"),
         (f"{NAME}@v9.0.0", "has no version 'v9.0.0'"),
-        ("nowhere/at/all/manifest.json", "neither a release folder nor"),
+        ("nowhere/at/all/manifest.json", "neither a release folder, org"),
     ],
 )
 def test_what_the_user_cannot_mean_is_said(root: DataRoot, reference: str, message: str) -> None:

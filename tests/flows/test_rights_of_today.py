@@ -10,7 +10,7 @@ import pytest
 
 from flows import dataset_tasks as tasks
 from flows import rebuild_dataset as flows
-from flows import verbs
+from flows import release_verbs, releasing
 from flows.cli import run
 from flows.pages import release_page, run_page
 from flows.settings import data_root
@@ -20,7 +20,8 @@ from pipeline.crawl.ledger import source_line
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.source_files import SOURCE_FOLDER, wiki_source
 from pipeline.crawl.sources import Source, WikiSource
-from pipeline.publish import Audience, FolderStore
+from pipeline.publishing.audience import Audience
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.release import Release
 from tests.raw_stores import creatures, make_store, sample_source
 
@@ -40,10 +41,10 @@ def umask() -> Iterator[None]:
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """No server of Prefect's: flows and tasks are the functions they wrap."""
-    monkeypatch.setattr(verbs, "start_guarded_server", lambda: None)
+    monkeypatch.setattr(release_verbs, "start_guarded_server", lambda: None)
     monkeypatch.setattr(flows, "publish_dataset", flows.publish_dataset.fn)
     monkeypatch.setattr(tasks, "publish_release", tasks.publish_release.fn)
-    monkeypatch.setattr(flows, "announce", lambda *_: None)
+    monkeypatch.setattr(releasing, "announce", lambda *_: None)
 
 
 def withholding(source: WikiSource) -> WikiSource:
@@ -68,7 +69,7 @@ def test_a_build_is_published_by_what_its_source_withholds_today(
     built = checked(tmp_path, sample_source())
     assert built.manifest.withheld == ()
     today: dict[str, Source] = {"sample": withholding(sample_source())}
-    monkeypatch.setattr(verbs, "load_source", today.__getitem__)
+    monkeypatch.setattr(release_verbs, "load_source", today.__getitem__)
     to = ["--to", str(tmp_path / "releases"), "--data", str(tmp_path)]
     assert run(["publish", str(built.folder), "--public", *to]) == 3
     assert "its pictures may not be redistributed" in " ".join(capsys.readouterr().err.split())
@@ -94,7 +95,7 @@ def test_a_build_that_withheld_something_is_not_freed_by_its_source(tmp_path: Pa
 def test_a_release_that_stands_is_never_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stands = FolderStore(tmp_path / "releases").publish(checked(tmp_path, sample_source())).release
     before = (stands.folder / "manifest.json").read_bytes()
-    monkeypatch.setattr(verbs, "load_source", lambda _name: withholding(sample_source()))
+    monkeypatch.setattr(release_verbs, "load_source", lambda _name: withholding(sample_source()))
     run(["publish", str(stands.folder), "--to", str(tmp_path / "other"), "--data", str(tmp_path)])
     assert (stands.folder / "manifest.json").read_bytes() == before
 

@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from model.checkpoint import (
     CheckpointInfo,
     TrainingState,
+    commit_of,
     load_checkpoint,
     read_info,
     read_state,
@@ -59,8 +61,22 @@ def test_a_checkpoint_comes_back_with_its_weights_dataset_and_colours(saved: Pat
 
 def test_the_weights_alone_say_what_they_were_trained_on(saved: Path) -> None:
     with safe_open(saved / "model.safetensors", framework="pt") as opened:
-        assert opened.metadata()["dataset"] == "tests/two@v2.0.0"
-        assert opened.metadata()["dataset_digest"] == "0123"
+        assert opened.metadata() == {
+            "format": "pt",
+            "dataset": "tests/two@v2.0.0",
+            "dataset_commit": "",  # "abc" is none
+            "dataset_digest": "0123",
+            "vocabulary": VOCABULARY.digest,
+            "code_version": info().code_version,
+            "training_digest": "t",
+        }
+
+
+def test_a_version_is_pinned_by_a_commit_and_by_nothing_else() -> None:
+    commit = "0123456789abcdef" * 2 + "01234567"
+    assert commit_of(replace(DATASET, revision=commit)) == commit
+    for other in (DATASET.digest, "main", "v1.0.0", commit.upper(), commit + "0", ""):
+        assert commit_of(replace(DATASET, revision=other)) == ""
 
 
 def test_another_vocabulary_is_refused(saved: Path) -> None:
@@ -138,6 +154,44 @@ def test_a_damaged_checkpoint_says_what_is_wrong(saved: Path, damage: object, sa
     damage(saved)
     with pytest.raises(ValueError, match=said):
         load_checkpoint(saved)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (("model", "d_model"), 10**9, "no checkpoint of ours"),
+        (("model", "d_state"), 2**14, "missing or foreign|but its config asks for"),
+        (("model", "layers"), 10**12, "no checkpoint of ours"),
+        (("model", "d_model"), 8.0, "d_model is 8.0: it must be of type int"),
+        (("model", "layers"), True, "layers is True: it must be of type int"),
+        (("model", "conv"), "no", "conv is 'no': it must be of type bool"),
+        (("dataset", "tag"), ["v1.0.0"], "dataset: tag is"),
+        (("step",), "3", "step is '3': it must be of type int"),
+        (("validation_bits",), "12", "validation_bits is '12'"),
+        (("code_version",), {"a": 1}, "code_version is"),
+        (("training_digest",), 7, "training_digest is 7"),
+    ],
+)
+def test_a_config_from_a_stranger_is_read_with_care(
+    saved: Path, place: tuple[str, ...], value: object, said: str
+) -> None:
+    values = json.loads((saved / "config.json").read_text())
+    inner = values[place[0]] if len(place) > 1 else values
+    inner[place[-1]] = value
+    (saved / "config.json").write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=said):
+        load_checkpoint(saved)
+
+
+def test_a_config_that_is_nested_without_end_is_refused(saved: Path) -> None:
+    (saved / "config.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="is not JSON"):
+        load_checkpoint(saved)
+
+
+def test_a_checkpoint_can_be_opened_from_inside_its_folder(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(saved)
+    assert load_checkpoint(Path())[1].step == 3
 
 
 def test_a_second_save_replaces_the_first_and_leaves_nothing_behind(saved: Path) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from model.baselines import fit_baselines
 from model.batches import TokenTable
-from model.evaluate import Evaluation, evaluate, evaluation_table, read_evaluation, write_evaluation
+from model.evaluate import Evaluation, PaperScores, evaluate, evaluation_table, read_evaluation, write_evaluation
 from model.language_model import Kind, LanguageModel
 from palettes.vocabulary import Vocabulary
 from pipeline.records import DatasetVersion
@@ -50,7 +50,7 @@ def evaluation() -> Evaluation:
 def test_the_keys_are_the_published_ones(tmp_path: Path) -> None:
     write_evaluation(evaluation(), tmp_path / "evaluation.json")
     told = json.loads((tmp_path / "evaluation.json").read_text())
-    assert set(told) == {"dataset", "models", "paired", "seed", "code_version"}
+    assert set(told) == {"dataset", "models", "paired", "seed", "code_version", "weights"}
     assert told["dataset"] == {"ref": "demo/beasts@v1.0.0", "revision": "r1", "digest": "d1", "split": "test"}
     row = told["models"][0]
     assert set(row) == {
@@ -71,6 +71,24 @@ def test_an_evaluation_comes_back_from_its_file_unchanged(tmp_path: Path) -> Non
     write_evaluation(first, path)
     assert read_evaluation(path) == first
     assert [entry.name for entry in path.parent.iterdir()] == ["evaluation.json"]
+
+
+def test_an_evaluation_of_an_older_version_names_no_weights(tmp_path: Path) -> None:
+    path = tmp_path / "evaluation.json"
+    write_evaluation(replace(evaluation(), weights="0" * 64), path)
+    assert read_evaluation(path).weights == "0" * 64
+    told = json.loads(path.read_text())
+    del told["weights"]
+    path.write_text(json.dumps(told))
+    assert read_evaluation(path).weights == ""
+
+
+@pytest.mark.parametrize("paper", [None, PaperScores(hamming=0.1, cosine=0.9, bleu=0.8, centre_accuracy=0.5)])
+def test_the_papers_scores_come_back_too(tmp_path: Path, paper: PaperScores | None) -> None:
+    found = evaluation()
+    told = replace(found, models=(replace(found.models[0], paper=paper), *found.models[1:]))
+    write_evaluation(told, tmp_path / "evaluation.json")
+    assert read_evaluation(tmp_path / "evaluation.json") == told
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
@@ -107,7 +125,7 @@ def test_two_models_of_one_name_are_refused() -> None:
         evaluate([baselines[0], baselines[0]], table(2), VERSION, "test", seed=0)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"dataset": {}}', "null"])
+@pytest.mark.parametrize("text", ["{", "[]", '{"dataset": {}}', "null", '{"models": [7]}', "[" * 100_000])
 def test_a_file_that_is_no_evaluation_is_refused_in_words(tmp_path: Path, text: str) -> None:
     path = tmp_path / "evaluation.json"
     path.write_text(text)

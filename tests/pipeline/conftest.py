@@ -6,11 +6,14 @@ import pytest
 
 from pipeline.build import build
 from pipeline.cards.card import write_card
+from pipeline.checks import check
 from pipeline.crawl.raw import RawStore
 from pipeline.recipe import BuildConfig
 from pipeline.release import Release
 from pipeline.sample.wiki import Served, serve_wiki
+from pipeline.withhold import without
 from tests.altered import copied
+from tests.bared import EACH, Bares
 from tests.hostile_server import Hostile, serve_three
 from tests.raw_stores import creatures, make_store, sample_source
 from tests.wikis import small_wiki
@@ -23,6 +26,20 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     stub = replace(creatures(61)[60], page=b"<html><h2><span id='Habitat'>Habitat</span></h2></html>")
     store = make_store(root / "raw", [*creatures(60), stub])
     return build(sample_source(), store, root / "built", name="pixelbytes/small", config=BuildConfig(windows=(3,)))
+
+
+@pytest.fixture(scope="session")
+def whole(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """A whole build that passed its gates."""
+    copy = copied(release, tmp_path_factory.mktemp("whole") / "build")
+    return copy.with_manifest(gates=check(copy), withheld=("texts", "pictures"))
+
+
+@pytest.fixture(scope="session")
+def bares(whole: Release, tmp_path_factory: pytest.TempPathFactory) -> Bares:
+    """The same without its texts, its pictures, and both."""
+    root = tmp_path_factory.mktemp("bare")
+    return {what: without(whole, what, root / "-".join(what)) for what in EACH}
 
 
 @pytest.fixture(scope="session")

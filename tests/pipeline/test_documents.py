@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.checks import check
 from pipeline.documents import files_of, is_plain
-from pipeline.publish import FolderStore
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.release import DamagedRelease, Release, seal_of
 
 

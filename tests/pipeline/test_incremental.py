@@ -14,7 +14,7 @@ from pipeline.crawl.raw import Crawl, RawStore
 from pipeline.crawl.run import crawl
 from pipeline.crawl.sources import WikiSource
 from pipeline.diff import NOT_LISTED, diff, reasons_of
-from pipeline.publish import FolderStore
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.records import Description
 from pipeline.release import Release, blocking
 from pipeline.sample.skin import list_page

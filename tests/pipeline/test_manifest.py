@@ -19,7 +19,7 @@ from pipeline.checks import check
 from pipeline.crawl.raw import RawStore
 from pipeline.diff import compare
 from pipeline.diff_page import render_diff
-from pipeline.publish import FolderStore
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.release import DamagedRelease, Manifest, Release, made_with, read_manifest, seal_of
 from pipeline.reproduce import CannotReproduce, Past, require_bodies, require_same_code
 from pipeline.verify import verify

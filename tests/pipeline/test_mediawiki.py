@@ -21,7 +21,7 @@ from pipeline.crawl.run import crawl, plan
 from pipeline.crawl.sources import WikiSource
 from pipeline.crawl.survey import read_lists, survey
 from pipeline.diff import reasons_of
-from pipeline.publish import FolderStore
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.records import Description, Listing
 from pipeline.release import Release
 from tests.mediawiki import EVERYTHING, Wiki, real_wiki

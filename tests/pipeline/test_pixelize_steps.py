@@ -142,6 +142,24 @@ def test_where_anything_is_transparent_the_background_colour_stays() -> None:
     assert crop(packed(rgba), PLAIN).cells.shape == (20, 30)
 
 
+@given(
+    hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 3)),
+    st.sets(st.integers(0, 3), max_size=3),
+)
+def test_indices_are_cropped_like_their_colours_whichever_are_transparent(cells: np.ndarray, hidden: set[int]) -> None:
+    colours = np.arange(256, dtype="<u4") + 0xFF000000
+    colours[list(hidden)] = 0
+    kinds = Pixels(cells, colours), Pixels(colours.take(cells))
+    if set(cells.ravel().tolist()) <= hidden:
+        for pixels in kinds:
+            with pytest.raises(PictureError, match="transparent everywhere"):
+                crop(pixels, PLAIN)
+        return
+    one, other = (crop(pixels, PLAIN) for pixels in kinds)
+    assert np.array_equal(one.packed(), other.packed())
+    assert one.corner == other.corner
+
+
 @pytest.mark.parametrize("choice", ["drawn", "none"])
 def test_a_picture_that_shows_nothing_is_refused(choice: str) -> None:
     with pytest.raises(PictureError, match="9×4 px is transparent everywhere"):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from palettes.palette import load_palette
 from pipeline.checks import check
-from pipeline.publish import FolderStore
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.records import Dropped, Record
 from pipeline.release import Release
 from pipeline.rows import quarantine_batch, records_batch, sprite_png, tokens_batch, windows_batch

@@ -12,7 +12,10 @@ import pytest
 from pipeline.build import build
 from pipeline.checks import check
 from pipeline.diff import next_version
-from pipeline.publish import FolderStore, GateError, resolve
+from pipeline.publishing.audience import GateError
+from pipeline.publishing.folder_store import FolderStore
+from pipeline.publishing.places import Places
+from pipeline.publishing.references import resolve
 from pipeline.release import Changes, DamagedRelease, Release
 from pipeline.shards import file_content_digest, file_sha256
 from pipeline.verify import verify
@@ -175,14 +178,15 @@ def _die_at(step: int) -> None:
 
 def test_references_are_resolved_or_refused_with_what_there_is(tmp_path: Path) -> None:
     releases = tmp_path / "releases"
+    places = Places(releases=releases, cache=tmp_path / "hub")
     published = FolderStore(releases).publish(built(tmp_path, creatures(10))).release
     for reference in (f"{NAME}@v1.0.0", NAME, str(published.folder), f"{releases}/{NAME}@v1.0.0", f"{releases}/{NAME}"):
-        assert resolve(reference, releases).version == published.version
+        assert resolve(reference, places).version == published.version
     with pytest.raises(ValueError, match=r"has no version 'v9.0.0': it has v1.0.0"):
-        resolve(f"{NAME}@v9.0.0", releases)
+        resolve(f"{NAME}@v9.0.0", places)
     with pytest.raises(ValueError, match="holds no release"):
-        resolve("pixelbytes/other", releases)
-    with pytest.raises(ValueError, match="cannot read yet"):
-        resolve("hub:org/name", releases)
+        resolve("pixelbytes/other", places)
+    with pytest.raises(ValueError, match="not of the form"):
+        resolve("hub:name", places)
     with pytest.raises(ValueError, match="not of the form"):
         FolderStore(releases).open("../x")

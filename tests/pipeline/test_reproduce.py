@@ -15,7 +15,8 @@ from pipeline.checks import check
 from pipeline.crawl.ledger import source_line
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.sources import Source
-from pipeline.publish import Audience, FolderStore
+from pipeline.publishing.audience import Audience
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.recipe import BuildConfig
 from pipeline.release import UNRELEASED, Release, made_with, seal_of
 from pipeline.reproduce import CannotReproduce, Past, Reproduced, reproduce

@@ -17,7 +17,8 @@ from pipeline.build import build
 from pipeline.cards.card import write_card
 from pipeline.checks import check
 from pipeline.diff import NOT_LISTED, diff, reasons_of
-from pipeline.publish import Audience, FolderStore, GateError, visibility
+from pipeline.publishing.audience import Audience, GateError, visibility
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.release import Changes, DamagedRelease, Gate, Release
 from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout
 from pipeline.shards import ShardFile, file_sha256

@@ -13,7 +13,7 @@ import pytest
 from pipeline.build import build
 from pipeline.checks import check
 from pipeline.documents import document
-from pipeline.publish import FolderStore
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.recipe import BuildConfig
 from pipeline.release import Changes, Gate, Release, seal_of
 from pipeline.schema import Layout, quarantine_layout, record_layouts

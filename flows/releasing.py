@@ -1,0 +1,106 @@
+"""The one event that says that a release stands, whoever says it: the publisher, or the Hub by its webhook."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from pipeline.publishing.staging import Published
+from pipeline.records import DatasetVersion
+from pipeline.release import write_text
+
+RELEASED = "pixelbytes.dataset.released"
+HUB = "hub:"  # what a store on the Hub begins with: hub:org/name
+_EVENTS = uuid5(NAMESPACE_URL, RELEASED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseEvent:
+    """The event RELEASED of one release. Whoever tells of the same release tells it under the same id."""
+
+    id: UUID
+    resource: dict[str, str]  # what the event is about; the trigger in prefect.yaml matches its prefect.resource.id
+    payload: dict[str, str]  # exactly the parameters that training starts from
+
+
+def released_payload(version: DatasetVersion, store: Path | str) -> dict[str, str]:
+    """Return what the event carries: exactly the parameters that training starts from."""
+    return {"repo_id": version.repo_id, "tag": version.tag, "digest": version.digest, "store": str(store)}
+
+
+def release_event(version: DatasetVersion, store: Path | str) -> ReleaseEvent:
+    """Return the event of a version that stands in `store`: a folder of releases, or `hub:org/name`.
+
+    Its id is made of the version's name, tag and revision and of the store, so that Prefect's server keeps it once,
+    however often it is told. The same rows in two folders are two releases: training must find each.
+
+    >>> version = DatasetVersion(repo_id="org/name", tag="v1.0.0", revision="c0ffee", digest="d")
+    >>> release_event(version, "hub:org/name").id == release_event(version, "hub:org/name").id
+    True
+    """
+    known_by = "\n".join((version.repo_id, version.tag, version.revision, str(store)))
+    resource = {
+        "prefect.resource.id": f"pixelbytes.dataset.{version.repo_id}",
+        "prefect.resource.name": version.ref,
+        "pixelbytes.revision": version.revision,
+    }
+    return ReleaseEvent(id=uuid5(_EVENTS, known_by), resource=resource, payload=released_payload(version, store))
+
+
+def announce(version: DatasetVersion, store: Path | str) -> None:
+    """Tell everybody who waits for a release that this one stands; for flows, which need no answer."""
+    from prefect.events import emit_event
+
+    event = release_event(version, store)
+    emit_event(RELEASED, resource=event.resource, payload=event.payload, id=event.id)
+
+
+async def tell_server(event: ReleaseEvent) -> None:
+    """Give the event to Prefect's server and come back once it has it; nothing when it has kept it before.
+
+    Asked first, because the server itself knows an event again for five minutes only, and would start the training
+    twice. Raises what Prefect's client raises (httpx.HTTPError) when the server does not answer, or not well.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.events import Event, Resource
+    from prefect.types import DateTime
+
+    async with get_client() as client:
+        asked = {"filter": {"id": {"id": [str(event.id)]}}, "limit": 1}
+        if (await client.request("POST", "/events/filter", json=asked)).json()["events"]:
+            return
+        said = Event(
+            event=RELEASED,
+            resource=Resource(event.resource),
+            payload=event.payload,
+            id=event.id,
+            occurred=DateTime.now("UTC"),
+        )
+        await client.request("POST", "/events", json=[said.model_dump(mode="json")])
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """To tell of a release once it stands, kept across a kill: who publishes the same again tells what we could not.
+
+    A note in `folder` names what is being published where, from before it stands until it was told.
+    """
+
+    folder: Path
+    store: str  # as the event will name it
+    version: DatasetVersion  # of the build: its name and digest
+
+    @property
+    def _note(self) -> Path:
+        return self.folder / f"{uuid5(_EVENTS, f'{self.store} {self.version.repo_id}')}.txt"
+
+    def give(self) -> bool:
+        """Write the note; tell whether one stood there for this content, so that a run before may not have told."""
+        owed = self._note.is_file() and self._note.read_text(encoding="utf-8") == self.version.digest
+        write_text(self._note, self.version.digest)
+        return owed
+
+    def keep(self, published: Published, *, owed: bool) -> None:
+        """Tell of a version that is new, or that a run made which was killed before it could tell."""
+        if published.new or (owed and published.version.digest == self.version.digest):
+            announce(published.version, self.store)
+        self._note.unlink(missing_ok=True)

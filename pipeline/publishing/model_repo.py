@@ -1,0 +1,114 @@
+"""A model's folder to a repo of the Hub: as a release goes there, in one commit that is read back before its tag."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.documents import files_of
+from pipeline.publishing.audience import GateError
+from pipeline.publishing.client import hub_client
+from pipeline.publishing.faults import HubError, Moved
+from pipeline.publishing.folder_store import require_name
+from pipeline.publishing.hub_repo import HubRepo
+from pipeline.publishing.hub_store import WAITS, versions_of
+from pipeline.publishing.remote import Standing
+from pipeline.shards import file_sha256
+
+MAX_LINEAGE_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFolder:
+    """What is to be published: all files of a folder, and the version that they are."""
+
+    folder: Path
+    version: str
+    new: bool  # False when the newest version says the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedModel:
+    """What publishing a model ended with."""
+
+    repo_id: str
+    version: str
+    revision: str  # the commit; empty when nothing was published
+    new: bool
+
+
+Export = Callable[[Path | None], ModelFolder]  # from the newest version's lineage file, if there is any
+Check = Callable[[Path], object]  # raises ValueError for a folder that does not read back as a model
+
+
+def publish_model(
+    repo_id: str, export: Export, check: Check, *, lineage: str, private: bool, endpoint: str | None = None
+) -> PublishedModel:
+    """Publish what `export` makes of the newest version's `lineage` file, as one commit that is checked and tagged.
+
+    Whatever fails, the repo has its old versions, or these and the new one complete; publishing again finishes the
+    job. GateError when a private model would go to a public repo; HubError says what the Hub could not do.
+    """
+    repo, why = HubRepo(require_name(repo_id), "model", hub_client(endpoint)), ""
+    for wait in WAITS:
+        time.sleep(wait)
+        standing = repo.standing()
+        with tempfile.TemporaryDirectory() as folder:
+            made = export(_lineage(repo, standing, lineage, Path(folder)))
+        if not made.new:
+            commit = standing.tags.get(made.version, "") if standing else ""
+            return PublishedModel(repo_id=repo_id, version=made.version, revision=commit, new=False)
+        try:
+            commit = _made(repo, standing, made, check, private=private)
+        except Moved as moved:
+            why = str(moved)
+            continue
+        return PublishedModel(repo_id=repo_id, version=made.version, revision=commit, new=True)
+    raise HubError(f"others changed {repo.name} {len(WAITS)} times ({why}): let them finish, then run again.")
+
+
+def _lineage(repo: HubRepo, standing: Standing | None, name: str, folder: Path) -> Path | None:
+    """Download the newest version's lineage file; None when there is no version."""
+    versions = versions_of(standing) if standing else ()
+    if not standing or not versions:
+        return None
+    commit = standing.tags[versions[-1]]
+    file = repo.files(commit).get(name)
+    if file is None or file.size > MAX_LINEAGE_BYTES:
+        raise HubError(f"{versions[-1]} of {repo.name} has no {name} of ours: publish to another repo.")
+    return repo.fetch(name, commit, folder)
+
+
+def _made(repo: HubRepo, standing: Standing | None, made: ModelFolder, check: Check, *, private: bool) -> str:
+    """Let a folder become a version: repo, commit, a look from outside, tag; return the commit."""
+    standing = standing or repo.made(private=private)
+    if private and not standing.private:
+        raise GateError(
+            f"{repo.name} is public, but was trained on what may only be shown privately: publish it to a private "
+            "repo, or state the right with --rights TEXT."
+        )
+    commit = repo.commit(made.folder, standing.head, f"{made.version} ({file_sha256(made.folder / 'README.md')[:12]})")
+    _read_back(repo, commit, made.folder, check)
+    repo.tag(made.version, commit)
+    return commit
+
+
+def _read_back(repo: HubRepo, commit: str, sent: Path, check: Check) -> None:
+    """Download a commit as everybody gets it; HubError when it is not what was sent."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
+        names = dict(files_of(sent))
+        came = {name: repo.fetch(name, commit, folder) for name in names}
+        other = [name for name, path in names.items() if file_sha256(path) != file_sha256(came[name])]
+        shutil.rmtree(folder / ".cache", ignore_errors=True)
+        try:
+            check(folder)
+        except ValueError as error:
+            other = other or [str(error)]
+    if other:
+        raise HubError(
+            f"commit {commit[:12]} of {repo.name} does not read back as what was sent ({other[0]}), so it got no tag: "
+            "run the same command again."
+        )
