@@ -104,6 +104,12 @@ def publish_release(release: Release, store: Store, audience: Audience = AS_THE_
     return store.publish(release, audience)
 
 
+@task(cache_policy=NO_CACHE)
+def rollback_release(name: str, version: str, why: str, store: Store) -> Published:
+    """Publish the content of an old version as a new one."""
+    return store.rollback(name, version, why)
+
+
 def _told(gate: Gate) -> str:
     """Return a failed gate in words, with the records that failed it."""
     named = f" ({', '.join(gate.worst)})" if gate.worst else ""

@@ -1,5 +1,6 @@
 """The flow that turns today's pages of a source into a release."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from prefect import flow
 
 from flows import dataset_tasks as tasks
 from flows.recipe_options import RecipeOptions
-from flows.releasing import Promise, announce
+from flows.releasing import Promise
 from flows.settings import DataRoot, data_root
 from pipeline.crawl.source_files import load_source
 from pipeline.publishing.audience import Audience, visibility
@@ -75,17 +76,25 @@ def publish_dataset(  # noqa: PLR0913 - a deployment's parameters
 
 
 def _published(release: Release, to: Destination, audience: Audience, root: DataRoot) -> Published:
-    """Publish, and tell everybody who waits for a release: once it stands, and even if we are killed in between."""
+    """Publish a release under the name that it has there, and tell of it."""
     named = release.named(to.name or release.manifest.name)
-    promise = Promise(root.root / "announcing", to.address, named.version)
+    return _told(root, to, named.version, lambda: tasks.publish_release(named, to.store, audience))
+
+
+@flow(name="rollback-dataset", log_prints=True, validate_parameters=False)
+def rollback_dataset(name: str, version: str, why: str, store: str, *, data: str | None = None) -> Published:
+    """Make a new version of an old one's content; those since are yanked, and `why` stands in the release."""
+    root = data_root(data)
+    to = destination(store, root.places)
+    old = to.store.open(name, version).version
+    return _told(root, to, old, lambda: tasks.rollback_release(name, version, why, to.store))
+
+
+def _told(root: DataRoot, to: Destination, content: DatasetVersion, publish: Callable[[], Published]) -> Published:
+    """Publish this content, and tell everybody who waits for it: once it stands, even if we are killed in between."""
+    promise = Promise(root.root / "announcing", to.address, content)
     owed = promise.give()
-    published = tasks.publish_release(named, to.store, audience)
+    published = publish()
     if not published.proposed:
         promise.keep(published, owed=owed)
     return published
-
-
-@flow(name="announce-release", validate_parameters=False)
-def announce_release(version: DatasetVersion, store: str) -> None:
-    """Tell everybody who waits for a release that this one stands."""
-    announce(version, store)

@@ -107,12 +107,12 @@ def rollback(root: DataRoot, store: str, version: str, why: str, *, as_json: boo
     """Bring the content of an old version back, as a new one."""
     with given_by_user():
         to, name = _dataset(store, root)
-        published = to.store.rollback(name, version, why)
-    if published.new:
-        from flows.rebuild_dataset import announce_release
+        to.store.open(name, version)  # speaks of what is not there before the engine starts
+    from flows.rebuild_dataset import rollback_dataset
 
-        start_guarded_server()
-        announce_release(published.version, to.address)
+    start_guarded_server()
+    with given_by_user():
+        published = rollback_dataset(name, version, why, to.address, data=str(root.root))
     say_published(published, as_json=as_json)
     return DONE
 

@@ -1,6 +1,7 @@
 """Where things go, and how Prefect is asked to behave; read before Prefect is imported."""
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,6 +54,8 @@ def ready_hub_client() -> None:
     host = urlsplit(os.environ.get("HF_ENDPOINT", "")).hostname or ""
     if host in {"localhost", "::1"} or host.startswith("127."):
         os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # nobody looks at them in a log
 
 
 def quiet_prefect(data: DataRoot) -> None:

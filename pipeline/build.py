@@ -108,7 +108,7 @@ def _fill(job: _Job) -> None:
     """Build all of a release in its draft: index, sprites, splits, shards, quarantine, manifest."""
     with BuildIndex(_index(job)) as index:
         _gather(job, index)
-        reports = list(_shards(job, index))
+        reports = _shards(job, index)
         for report in reports:
             index.add_dropped(report.dropped)
         if not any(report.rows for report in reports):
@@ -161,8 +161,8 @@ def _gather(job: _Job, index: BuildIndex) -> None:
     job.steps = job.done + index.count()
 
 
-def _shards(job: _Job, index: BuildIndex) -> Iterator[ShardReport]:
-    """Build every shard, and yield the reports in order."""
+def _shards(job: _Job, index: BuildIndex) -> list[ShardReport]:
+    """Build every shard, and return the reports in order."""
     tasks = [
         ShardTask(
             part=part,
@@ -178,9 +178,12 @@ def _shards(job: _Job, index: BuildIndex) -> Iterator[ShardReport]:
         for ranges in _ranges(index, job.cut)
         for place, part in enumerate(ranges)
     ]
-    for task, report in zip(tasks, job.run(build_shard, tasks), strict=True):
-        job.step(task.part.stop - task.part.start)
-        yield report
+    order = sorted(range(len(tasks)), key=lambda place: -tasks[place].records)  # large ones first
+    reports: dict[int, ShardReport] = {}
+    for place, report in zip(order, job.run(build_shard, [tasks[place] for place in order]), strict=True):
+        job.step(tasks[place].records)
+        reports[place] = report
+    return [reports[place] for place in range(len(tasks))]
 
 
 def _ranges(index: BuildIndex, cut: Cut) -> list[Sequence[Part]]:

@@ -50,6 +50,11 @@ class ShardTask:
     config: BuildConfig
     palette: Palette  # loaded once for all: the file may change under a build
 
+    @property
+    def records(self) -> int:
+        """Return how many entries go in."""
+        return self.part.stop - self.part.start
+
     def name(self, config: str) -> str:
         """Return the path of the shard's file of one config."""
         return shard_name(config, self.part.split, self.place, self.count)

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfApi, constants, file_download
+from huggingface_hub import CommitOperationAdd, HfApi, constants, file_download
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import close_session
 
@@ -26,6 +26,7 @@ from pipeline.verify import verify
 from tests.raw_stores import creatures, make_store, sample_source
 
 NAME = "org/beasts"
+EVERY = bool(os.environ.get("PIXELBYTES_EVERY"))  # every moment and case of long tests: some twenty minutes
 SECONDS = 0.4  # until a client gives up on a Hub that says nothing
 #: the client's own way to send files, which its HTTP library would have otherwise
 IGNORE_CLIENT = "ignore:Use 'content=:DeprecationWarning"
@@ -89,6 +90,12 @@ class World:
         """Return the files of a revision by path, each by git's digest."""
         found = self.api.list_repo_tree(NAME, repo_type="dataset", revision=revision, recursive=True)
         return {item.path: item.blob_id for item in found if isinstance(item, RepoFile)}
+
+    def by_hand(self, files: dict[str, bytes]) -> str:
+        """Let somebody commit files to main by hand; return the commit."""
+        operations = [CommitOperationAdd(path, body) for path, body in files.items()]
+        done = self.api.create_commit(NAME, operations, commit_message="by hand", repo_type="dataset")
+        return str(done.oid)
 
     def steps(self) -> list[str]:
         """Return the steps that the Hub saw since it was asked last."""

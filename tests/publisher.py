@@ -1,4 +1,4 @@
-"""Publishes and pulls in forks of one process that has everything imported, so that each can be killed at any moment."""
+"""Publishes and pulls in forks of one process that has everything imported: each can be killed at any moment."""
 
 import json
 import os
@@ -65,8 +65,13 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             os._exit(_done(json.loads(line)))
-        print(child, flush=True)
-        print(os.waitpid(child, 0)[1], flush=True)
+        _say(child)
+        _say(os.waitpid(child, 0)[1])
+
+
+def _say(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
 
 
 def _done(job: dict[str, str]) -> int:

@@ -94,6 +94,7 @@ def readme(
             head=head(release, layouts, found.languages),
             title=_title(manifest),
             m=manifest,
+            pinned=f', revision="{manifest.version}"' if manifest.published else "",
             s=found,
             splits=SPLITS,
             splits_table=_splits_table(manifest, found),

@@ -66,6 +66,11 @@ def may_pass(error: BaseException) -> bool:
     return isinstance(answer_of(error), httpx2.TransportError)
 
 
+def broke(error: BaseException) -> bool:
+    """Tell whether a connection broke in a way that the client's own download does not try again."""
+    return isinstance(error, httpx2.NetworkError | httpx2.RemoteProtocolError)
+
+
 def pause(error: BaseException, wait: float) -> None:
     """Wait before the same is asked again, as long as the Hub says if it does."""
     found = answer_of(error)
@@ -86,15 +91,18 @@ def told(doing: str, repo: str) -> Iterator[None]:
         raise hub_error(error, doing, repo) from None  # the client's own text may quote the request
 
 
-def asked(call: Callable[[], T], doing: str, repo: str, waits: tuple[float, ...] = WAITS) -> T:
-    """Return what a call gives that may be made twice; HubError when it fails, and goes on to."""
-    for wait in waits:
+def asked(call: Callable[[], T], doing: str, repo: str, again: Callable[[Exception], bool] = may_pass) -> T:
+    """Return what a call gives that may be made twice; HubError when it fails, and goes on to.
+
+    `again` tells which failures are worth another try.
+    """
+    for wait in WAITS:
         try:
             return call()
         except HubError:
             raise
         except UNANSWERED as error:
-            if not may_pass(error):
+            if not again(error):
                 raise hub_error(error, doing, repo) from None
             pause(error, wait)
     with told(doing, repo):

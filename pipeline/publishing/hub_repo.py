@@ -23,6 +23,7 @@ from pipeline.publishing.faults import (
     HubError,
     Moved,
     asked,
+    broke,
     hub_error,
     may_pass,
     pause,
@@ -70,7 +71,9 @@ class HubRepo:
         )
         standing = self.standing()
         if standing is None:
-            raise HubError(f"{self.name} was made, but cannot be read: check the token, then run the same command again.")
+            raise HubError(
+                f"{self.name} was made, but cannot be read: check the token, then run the same command again."
+            )
         if standing.tags:
             raise Moved(f"{self.name} looked as if it were not there, but is")
         return standing
@@ -81,7 +84,9 @@ class HubRepo:
 
     def files(self, revision: str) -> dict[str, RemoteFile]:
         """Return the files of a commit by path; HubError when there are more than any release has."""
-        tree = self._asked(lambda: self._tree(revision), "listing")
+        with told(f"listing {self.name}", self.repo_id):  # the client itself asks again
+            found = self.api.list_repo_tree(self.repo_id, repo_type=self.kind, revision=revision, recursive=True)
+            tree = list(islice(found, MOST_FILES + 1))
         if len(tree) > MOST_FILES:
             raise HubError(f"{self.name} has more than {MOST_FILES:,} files at {revision[:12]}: it is none of ours.")
         return {
@@ -132,16 +137,8 @@ class HubRepo:
 
     def fetch(self, path: str, revision: str, folder: Path) -> Path:
         """Download one file into a folder under its own path."""
-        with told(f"downloading {path} of {self.name}", self.repo_id):
-            found = self.api.hf_hub_download(
-                self.repo_id,
-                path,
-                repo_type=self.kind,
-                revision=revision,
-                local_dir=folder,
-                cache_dir=folder / ".cache" / "none",  # what others downloaded before says nothing of what is there
-            )
-        return Path(found)
+        doing = f"downloading {path} of {self.name}"
+        return Path(asked(lambda: self._fetched(path, revision, folder), doing, self.repo_id, broke))
 
     def send(self, operations: Sequence[Operation], message: str, revision: str, parent: str) -> str:
         """Make one commit on a parent and return it; raises what the client raises (faults.UNANSWERED)."""
@@ -167,6 +164,16 @@ class HubRepo:
             gitignore_content=_IGNORE_NOTHING,
         )
 
+    def _fetched(self, path: str, revision: str, folder: Path) -> str:
+        return self.api.hf_hub_download(
+            self.repo_id,
+            path,
+            repo_type=self.kind,
+            revision=revision,
+            local_dir=folder,
+            cache_dir=folder / ".cache" / "none",  # what others downloaded before says nothing of what is there
+        )
+
     def _asked(self, call: Callable[[], T], doing: str) -> T:
         return asked(call, f"{doing} {self.name}", self.repo_id)
 
@@ -182,10 +189,6 @@ class HubRepo:
         proposed = {int(ref.ref.rsplit("/", 1)[1]): ref.target_commit for ref in refs.pull_requests or []}
         tags = {tag.name: tag.target_commit for tag in refs.tags}
         return Standing(head=heads.get(MAIN, ""), tags=tags, proposals=proposed, private=bool(info.private))
-
-    def _tree(self, revision: str) -> list[object]:
-        found = self.api.list_repo_tree(self.repo_id, repo_type=self.kind, revision=revision, recursive=True)
-        return list(islice(found, MOST_FILES + 1))
 
     def _preupload(self, operations: Sequence[Operation], revision: str) -> None:
         with told(f"uploading to {self.name}", self.repo_id):

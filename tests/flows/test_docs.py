@@ -2,11 +2,15 @@
 
 import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from flows.cli import run
+from flows.hub_server.running import running_hub
 from pipeline.crawl.raw import RawStore
 from pipeline.release import Release
 from pipeline.sample.wiki import sample_folder, serve_sample
@@ -60,3 +64,36 @@ def test_every_file_that_a_guide_names_is_there() -> None:
         named = re.findall(r"\]\(([^)#:]+)\)", text)
         assert all((guide.parent / name).exists() for name in named), guide
         assert all((ROOT / name).exists() for name in re.findall(r"`(pipeline/[\w/.-]+\.toml)`", text)), guide
+
+
+@pytest.mark.slow
+def test_the_guide_to_the_hub_is_done_line_by_line(tmp_path: Path) -> None:
+    tried = blocks("hub.md", "sh")
+    (read,) = (block for block in tried if "pixelbytes pull" in block)
+    lines = [*tried[1].splitlines(), *tried[2].splitlines()]
+    lines += [line for line in read.splitlines() if not line.startswith("pixelbytes train")]
+    with running_hub(tmp_path / "hub") as hub:
+        scripts = Path(sys.executable).parent
+        env = os.environ | {
+            "HF_ENDPOINT": hub.endpoint,
+            "HF_TOKEN": hub.token,
+            "HF_HOME": str(tmp_path / "home"),
+            "PATH": f"{scripts}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "PIXELBYTES_DATA": str(tmp_path / "data"),
+        }
+        said = {}
+        for line in lines:
+            words = shlex.split(
+                line.replace("data/builds/pixelbytes/sample", str(tmp_path / "data/builds/me/sample")), comments=True
+            )
+            command = [sys.executable, "-m", "flows.cli", *words[1:]] if words[0] == "pixelbytes" else words
+            done = subprocess.run(
+                command, check=False, capture_output=True, text=True, timeout=300, env=env, cwd=tmp_path
+            )
+            assert done.returncode == 0, (line, done.stderr)
+            said[line.split("#")[0].strip()] = done.stdout
+    assert "published me/sample@v1.0.0 (public)" in said["pixelbytes rebuild sample --to hub:me/sample"]
+    assert "every digest of me/sample@v1.0.0 holds" in said["pixelbytes verify hub:me/sample@v1.0.0"]
+    assert "nothing changed" in said["pixelbytes publish data/builds/pixelbytes/sample --to hub:me/sample"]
+    assert (tmp_path / "data" / "releases" / "me" / "sample" / "v1.0.0" / "README.md").is_file()

@@ -65,7 +65,7 @@ def test_its_snippets_run_as_they_stand(carded: Bares, what: tuple[str, ...]) ->
     space: dict[str, Any] = {}
     snippets = re.findall(r"```python\n(.*?)```", card(carded[what]), flags=re.DOTALL)
     for snippet in snippets:
-        exec(snippet.replace("PATH_OR_REPO", str(carded[what].folder)), space)  # noqa: S102 - our own words
+        exec(snippet.replace(carded[what].manifest.name, str(carded[what].folder)), space)  # noqa: S102 - our own words
     assert len(snippets) == len(carded[what].manifest.configs)
     assert space["records"].num_rows == carded[what].manifest.counts["train"]
     assert space["dropped"]["stage"][:] == ["description"]

@@ -27,7 +27,7 @@ def ran(carded: tuple[Release, tuple[str, ...]], tmp_path_factory: pytest.TempPa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
         for snippet in snippets(release):
-            exec(snippet.replace("PATH_OR_REPO", str(release.folder)), space)  # noqa: S102 - our own words
+            exec(snippet.replace(release.manifest.name, str(release.folder)), space)  # noqa: S102 - our own words
         yield space
 
 
@@ -36,7 +36,7 @@ def test_every_config_has_a_snippet_that_runs(carded: tuple[Release, tuple[str, 
     release, _ = carded
     counts = release.manifest.counts
     for config in release.manifest.configs:
-        assert f'load_dataset("PATH_OR_REPO", "{config}", split=' in text_of(release)
+        assert f'load_dataset("{release.manifest.name}", "{config}", split=' in text_of(release)
     assert ran["records"].num_rows == ran["tokens"].num_rows == counts["train"]
     assert ran["dropped"]["stage"][:] == ["description"]
 

@@ -35,7 +35,7 @@ def listing_of(row: Table) -> Listing:
 
 
 @given(lines, st.booleans())
-def test_a_line_says_the_same_read_either_way(table: Table, ascii_only: bool) -> None:  # noqa: FBT001
+def test_a_line_says_the_same_read_either_way(table: Table, ascii_only: bool) -> None:
     text = json.dumps(table, ensure_ascii=ascii_only, sort_keys=True)
     line = text.encode("utf-8", "replace") + b"\n"
     slow, quick = read_line(line, "here"), line_of(line, lambda: "here")
