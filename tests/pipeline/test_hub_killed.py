@@ -13,7 +13,7 @@ from pipeline.verify import verify
 from tests.on_hub import EVERY, IGNORE_CLIENT, NAME, World, world
 from tests.publisher import KILLED, Publisher, publisher
 
-pytestmark = pytest.mark.filterwarnings(IGNORE_CLIENT)
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings(IGNORE_CLIENT)]
 MOMENTS = {"hang": 0.0, "hang after": 0.1}  # the request came and did nothing; or did its work, and nobody knows
 QUICK = (("hang", "lfs-put"), ("hang after", "commit"), ("hang", "tag"))
 FEW = 5  # files of one commit, where a version is to go by a pull request

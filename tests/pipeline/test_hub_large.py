@@ -10,7 +10,7 @@ from pipeline.publishing.faults import HubError
 from pipeline.publishing.proposals import Proposals
 from tests.on_hub import IGNORE_CLIENT, NAME, World, world
 
-pytestmark = pytest.mark.filterwarnings(IGNORE_CLIENT)
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings(IGNORE_CLIENT)]
 BY_HAND = [
     pytest.param({"notes.txt": b"by hand"}, id="a new file", marks=pytest.mark.slow),
     pytest.param({"README.md": b"---\nlicense: mit\n---\nby hand\n"}, id="a file of ours"),

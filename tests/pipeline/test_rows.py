@@ -5,7 +5,6 @@ import io
 import json
 import struct
 import zlib
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -134,7 +133,7 @@ def test_a_digest_is_over_the_json_of_what_a_record_says(
 
 
 def test_a_record_too_long_for_its_offsets_is_refused_by_name() -> None:
-    long = replace(fixed_record(1), ids=np.full(65_536, 2, dtype=np.uint8))
+    long = fixed_record(1)._replace(ids=np.full(65_536, 2, dtype=np.uint8))
     with pytest.raises(ValueError, match="0001-x has 65536 ids, but a row holds 65535: choose a smaller max_side"):
         tokens_batch([fixed_record(0), long], LAYOUTS["tokens"])
 
