@@ -172,10 +172,10 @@ def _say_plan(plan: Plan, *, as_json: bool) -> None:
 
 
 def _listed(rows: list[dict[str, object]], store: str) -> Table:
-    table = Table("version", "made at", "records", "changes", "seen by", "", title=f"Releases of {store}")
+    table = Table("version", "made on", "records", "changes", "seen by", "", title=f"Releases of {store}")
     for row in rows:
         changes = f"+{row['added']} ~{row['changed']} -{row['removed']}"
         note = f"yanked: {row['yanked']}" if row["yanked"] else ""
-        cells = [row["version"], row["created_at"], f"{row['records']:,}", changes, row["visibility"], note]
+        cells = [row["version"], str(row["created_at"])[:10], f"{row['records']:,}", changes, row["visibility"], note]
         table.add_row(*map(str, cells), style="dim" if note else "")
     return table

@@ -91,12 +91,13 @@ class Promise:
 
     @property
     def _note(self) -> Path:
-        return self.folder / f"{uuid5(_EVENTS, f'{self.store} {self.version.repo_id}')}.txt"
+        owed = f"{self.store} {self.version.repo_id} {self.version.digest}"
+        return self.folder / f"{uuid5(_EVENTS, owed)}.txt"
 
     def give(self) -> bool:
         """Write the note; tell whether one stood there for this content, so that a run before may not have told."""
-        owed = self._note.is_file() and self._note.read_text(encoding="utf-8") == self.version.digest
-        write_text(self._note, self.version.digest)
+        owed = self._note.is_file()
+        write_text(self._note, f"{self.version.ref} in {self.store}\n")
         return owed
 
     def keep(self, published: Published, *, owed: bool) -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from flows.console import counting, err, gate_table, out, say
 from flows.crawl_verbs import finished_crawl, known_source, warn_of_yields
@@ -19,9 +20,10 @@ from pipeline.crawl.sources import Source
 from pipeline.drafts import require_replaceable
 from pipeline.publishing.audience import Audience, visibility
 from pipeline.publishing.folder_store import require_name
-from pipeline.publishing.references import destination, resolve
+from pipeline.publishing.hub_store import HubStore
+from pipeline.publishing.references import HUB, destination, resolve
 from pipeline.publishing.staging import Published
-from pipeline.release import Release, blocking
+from pipeline.release import DamagedRelease, Release, blocking
 from pipeline.verify import verify as verify_release
 
 
@@ -132,12 +134,27 @@ def check(root: DataRoot, release: str, against: str | None, allowed: Override, 
 
 def verify(root: DataRoot, release: str, *, as_json: bool) -> int:
     """Recompute every digest."""
-    found = open_release(release, root)
-    with counting(f"verifying {found.version.ref}", "steps") as progress:
-        faults = verify_release(found, progress)
-    text = "\n".join(faults) if faults else f"every digest of {found.version.ref} holds"
-    say({"release": found.version.ref, "faults": list(faults)}, text, as_json=as_json)
+    with TemporaryDirectory() as folder:
+        try:
+            found = _as_it_is(release, root, Path(folder) / "release")
+        except DamagedRelease as error:
+            ref, faults = release, [str(error)]
+        else:
+            ref = found.version.ref
+            with counting(f"verifying {ref}", "steps") as progress:
+                faults = list(verify_release(found, progress))
+    text = "\n".join(faults) if faults else f"every digest of {ref} holds"
+    say({"release": ref, "faults": faults}, text, as_json=as_json)
     return FAILED if faults else DONE
+
+
+def _as_it_is(reference: str, root: DataRoot, folder: Path) -> Release:
+    """Return a release as it lies there now: one on the Hub is downloaded, whatever was read of it before."""
+    if not reference.startswith(HUB):
+        return open_release(reference, root)
+    name, _, version = reference.removeprefix(HUB).partition("@")
+    with given_by_user():
+        return HubStore(root.places.cache).fetched(require_name(name), version or None, folder)
 
 
 def inspect(root: DataRoot, release: str, record: str | None) -> int:

@@ -68,10 +68,10 @@ def require_passed(manifest: Manifest) -> None:
         )
 
 
-def require_same(last: Release, audience: Audience, seen_by: Visibility) -> None:
+def require_same(last: Release, audience: Audience, seen_by: Visibility, restricted: tuple[str, ...]) -> None:
     """Refuse to change who sees a version that stands; whoever asked for nothing in particular gets what there is."""
     stands = last.manifest.visibility
-    if seen_by == "private" and stands == "public":
+    if seen_by == "private" and stands == "public" and restricted:
         raise GateError(
             f"nothing changed since {last.version.ref}, which is public, but the source now withholds what is in it: "
             "state the right with --rights TEXT, or take that version down."

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from pipeline.publishing.audience import AS_THE_SOURCE_ALLOWS, Audience, GateError
+from pipeline.publishing.audience import AS_THE_SOURCE_ALLOWS, Audience
 from pipeline.publishing.client import hub_client
 from pipeline.publishing.faults import HubError, Moved
 from pipeline.publishing.folder_store import require_name
+from pipeline.publishing.guards import refuse_foreign, require_seen_as, versions_of
 from pipeline.publishing.hub_repo import HubRepo
-from pipeline.publishing.pulling import Progress, download, pull, pull_manifest
+from pipeline.publishing.pulling import AnotherContent, Progress, download, pull, pull_manifest
 from pipeline.publishing.remote import Standing
 from pipeline.publishing.scratch import in_turn, own_folder
 from pipeline.publishing.staging import (
@@ -23,9 +24,8 @@ from pipeline.publishing.staging import (
     nothing_to_do,
     planned,
     rolled_back,
-    version_key,
 )
-from pipeline.release import VERSION, DamagedRelease, Manifest, Release
+from pipeline.release import MANIFEST, DamagedRelease, Manifest, Release
 from pipeline.verify import verify
 
 Gated = Literal["auto", "manual"]
@@ -57,6 +57,19 @@ class HubStore:
 
     def open(self, name: str, version: str | None = None) -> Release:
         """Return a release, the newest unless a version is named, downloaded when it was not before."""
+        repo, commit, chosen = self._found(name, version)
+        return self._pulled(repo, commit, chosen)
+
+    def fetched(self, name: str, version: str | None, folder: Path) -> Release:
+        """Return a release as `open`, but downloaded into a folder of its own, whatever was read before."""
+        repo, commit, chosen = self._found(name, version)
+        with _tagged(repo, chosen, commit):
+            release = download(repo, commit, folder, self.progress)
+            _require_itself(release.manifest, name, chosen)
+        return release
+
+    def _found(self, name: str, version: str | None) -> tuple[HubRepo, str, str]:
+        """Return the repo, the commit and the name of a version; ValueError says what there is instead."""
         repo = self.repo(name)
         standing = repo.standing()
         versions = versions_of(standing) if standing else ()
@@ -64,7 +77,8 @@ class HubStore:
             raise ValueError(f"the Hub shows no release of {name}: check its spelling, and the login if it is private.")
         if version is not None and version not in versions:
             raise ValueError(f"hub:{name} has no version {version!r}: it has {', '.join(versions)}.")
-        return self._pulled(repo, standing.tags[version or versions[-1]], version or versions[-1])
+        chosen = version or versions[-1]
+        return repo, standing.tags[chosen], chosen
 
     def last(self, name: str) -> Release | None:
         """Return the newest release, if there is any."""
@@ -141,11 +155,8 @@ class HubStore:
         """Let a draft become a version: repo, commit, a look from outside, tag."""
         private = draft.visibility == "private"
         standing = standing or repo.made(private=private)
-        if private and not standing.private:
-            raise GateError(
-                f"{repo.name} is public, but this release may only go out privately: publish it to a private repo, "
-                "or state the right with --rights TEXT."
-            )
+        self._require_ours(repo, standing)
+        require_seen_as(repo, standing, private=private)
         if self.gated:
             repo.gate(self.gated)
         with own_folder(self.cache / repo.repo_id, "staged") as folder:
@@ -160,6 +171,14 @@ class HubStore:
             release = self._read_back(repo, commit, staged)
             repo.tag(draft.version, commit)
         return Published(version=release.version, release=release, new=True)
+
+    def _require_ours(self, repo: HubRepo, standing: Standing) -> None:
+        """Refuse a repo that holds somebody's files and no release: a mistyped name would wipe it."""
+        if versions_of(standing) or not (there := repo.files(standing.head)):
+            return
+        place = self._place(repo.repo_id, standing.head).with_name(f"{standing.head}.manifest")
+        if MANIFEST not in there or pull_manifest(repo, standing.head, place).name != repo.repo_id:
+            refuse_foreign(repo, there)
 
     def _read_back(self, repo: HubRepo, commit: str, staged: Release) -> Release:
         """Return the commit's release as everybody gets it, every digest computed anew; HubError when it is another."""
@@ -190,7 +209,7 @@ class HubStore:
             folder = whole if whole.exists() else whole.with_name(f"{commit}.manifest")
             with _tagged(repo, version, commit):
                 manifest = pull_manifest(repo, commit, folder)
-                _require_version(manifest, version)
+                _require_itself(manifest, repo.repo_id, version)
             found.append(Release(folder=folder, manifest=manifest, revision=commit))
         return tuple(found)
 
@@ -201,7 +220,7 @@ class HubStore:
     def _pulled(self, repo: HubRepo, commit: str, version: str) -> Release:
         with _tagged(repo, version, commit):
             release = pull(repo, commit, self._place(repo.repo_id, commit), self.progress)
-            _require_version(release.manifest, version)
+            _require_itself(release.manifest, repo.repo_id, version)
         return release
 
     def _place(self, name: str, commit: str) -> Path:
@@ -213,22 +232,23 @@ def _tagged(repo: HubRepo, version: str, commit: str) -> Iterator[None]:
     """Say of which tag it is that a commit holds no release of ours, and what its owner can do."""
     try:
         yield
-    except DamagedRelease as error:
+    except AnotherContent as error:
         raise DamagedRelease(
             f"tag {version} of {repo.name} names commit {commit[:12]}, which is not that release ({error}) Nothing was "
             f"changed. Name another version; or, if the repo is yours and the tag was made by hand, remove it "
             f"(`hf repos tag delete {repo.repo_id} {version} --type {repo.kind}`), then run the same command again."
         ) from error
+    except DamagedRelease as error:
+        raise DamagedRelease(
+            f"tag {version} of {repo.name} is damaged on the Hub: {error} Name another version; if the repo is yours, "
+            "build it again and publish, or roll back to a version that is whole."
+        ) from error
 
 
-def _require_version(manifest: Manifest, version: str) -> None:
-    if manifest.version != version:
-        raise DamagedRelease(f"its manifest says {manifest.version}: somebody moved the tag, or made it.")
-
-
-def versions_of(standing: Standing) -> tuple[str, ...]:
-    """Return the versions of a repo, oldest first: its tags that are versions."""
-    return tuple(sorted(filter(VERSION.fullmatch, standing.tags), key=version_key))
+def _require_itself(manifest: Manifest, name: str, version: str) -> None:
+    """Raise AnotherContent for a release that calls itself otherwise than the repo and the tag that it stands under."""
+    if (manifest.name, manifest.version) != (name, version):
+        raise AnotherContent(f"its manifest says {manifest.name}@{manifest.version}: somebody made or moved the tag.")
 
 
 def summary(draft: Draft) -> str:

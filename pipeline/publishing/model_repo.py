@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.documents import files_of
-from pipeline.publishing.audience import GateError
 from pipeline.publishing.client import hub_client
 from pipeline.publishing.faults import HubError, Moved
 from pipeline.publishing.folder_store import require_name
+from pipeline.publishing.guards import refuse_foreign, require_seen_as, versions_of
 from pipeline.publishing.hub_repo import HubRepo
-from pipeline.publishing.hub_store import WAITS, versions_of
+from pipeline.publishing.hub_store import WAITS
 from pipeline.publishing.remote import Standing
 from pipeline.shards import file_sha256
 
@@ -61,7 +61,9 @@ def publish_model(
             commit = standing.tags.get(made.version, "") if standing else ""
             return PublishedModel(repo_id=repo_id, version=made.version, revision=commit, new=False)
         try:
-            commit = _made(repo, standing, made, check, private=private)
+            standing = standing or repo.made(private=private)
+            _require_ours(repo, standing, lineage, private=private)
+            commit = _made(repo, standing, made, check)
         except Moved as moved:
             why = str(moved)
             continue
@@ -81,14 +83,16 @@ def _lineage(repo: HubRepo, standing: Standing | None, name: str, folder: Path) 
     return repo.fetch(name, commit, folder)
 
 
-def _made(repo: HubRepo, standing: Standing | None, made: ModelFolder, check: Check, *, private: bool) -> str:
-    """Let a folder become a version: repo, commit, a look from outside, tag; return the commit."""
-    standing = standing or repo.made(private=private)
-    if private and not standing.private:
-        raise GateError(
-            f"{repo.name} is public, but was trained on what may only be shown privately: publish it to a private "
-            "repo, or state the right with --rights TEXT."
-        )
+def _require_ours(repo: HubRepo, standing: Standing, lineage: str, *, private: bool) -> None:
+    """Refuse a repo that holds somebody's files and no model of ours, or that others see than shall."""
+    there = {} if versions_of(standing) else repo.files(standing.head)
+    if there and lineage not in there:
+        refuse_foreign(repo, there)
+    require_seen_as(repo, standing, private=private)
+
+
+def _made(repo: HubRepo, standing: Standing, made: ModelFolder, check: Check) -> str:
+    """Let a folder become a version: commit, a look from outside, tag; return the commit."""
     commit = repo.commit(made.folder, standing.head, f"{made.version} ({file_sha256(made.folder / 'README.md')[:12]})")
     _read_back(repo, commit, made.folder, check)
     repo.tag(made.version, commit)

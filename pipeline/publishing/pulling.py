@@ -13,6 +13,12 @@ from pipeline.publishing.hub_repo import HubRepo
 from pipeline.publishing.remote import RemoteFile
 from pipeline.publishing.scratch import in_turn, own_folder
 from pipeline.release import MANIFEST, DamagedRelease, Manifest, Release
+from pipeline.verify import file_faults
+
+
+class AnotherContent(DamagedRelease):
+    """A commit that holds another release than was expected there, or none."""
+
 
 Progress = Callable[[int, int], None]  # bytes that are here, and bytes in all
 THREADS = 8
@@ -25,15 +31,25 @@ def pull(repo: HubRepo, commit: str, place: Path, progress: Progress = lambda _d
 
     Only files that the manifest names are asked for, each of the size it names, and kept only when its SHA-256 is the
     manifest's. A download that was killed goes on where it stopped, and whoever wants the same waits for it.
-    DamagedRelease when the commit holds no release of ours, or another than it says; HubError when the Hub fails.
+    One that was damaged here since is downloaded again. DamagedRelease when the commit holds no release of ours, or
+    another than it says; HubError when the Hub fails.
     """
-    if not place.exists():
+    if not _whole(place):
         with in_turn(place.parent, place.name):
-            if not place.exists():
+            if not _whole(place):
+                shutil.rmtree(place, ignore_errors=True)  # what was damaged here is whole there
                 part = place.with_name(f".{place.name}.part")
                 download(repo, commit, part, progress)
                 part.replace(place)
     return replace(Release.open(place), revision=commit)
+
+
+def _whole(place: Path) -> bool:
+    """Tell whether a release that was pulled before is there, every file of it as it was."""
+    try:
+        return place.exists() and not any(file_faults(Release.open(place)))
+    except DamagedRelease:
+        return False
 
 
 def download(repo: HubRepo, commit: str, folder: Path, progress: Progress = lambda _done, _all: None) -> Release:
@@ -84,7 +100,7 @@ def _room_for_one(folder: Path) -> None:
 def _manifest(repo: HubRepo, commit: str, remote: dict[str, RemoteFile], folder: Path) -> Manifest:
     file = remote.get(MANIFEST)
     if file is None:
-        raise DamagedRelease(f"{repo.name} has no {MANIFEST} at {commit[:12]}: it is no release of PixelBytes.")
+        raise AnotherContent(f"{repo.name} has no {MANIFEST} at {commit[:12]}: it is no release of PixelBytes.")
     if file.size > MAX_MANIFEST_BYTES:
         raise DamagedRelease(f"the {MANIFEST} of {repo.name} has {file.size:,} bytes: it is none of ours.")
     path = repo.fetch(MANIFEST, commit, folder)

@@ -131,8 +131,13 @@ def drafted(release: Release, last: Release | None, audience: Audience) -> Draft
     changes = diff(last, release)
     version = next_version(last.manifest if last else None, manifest, changes)
     if last is not None and version is None:
-        require_same(last, audience, seen_by)
+        require_same(last, audience, seen_by, manifest.restricted)
         return None
+    if last is not None and len(changes.removed) == sum(last.manifest.counts.values()) > 0:
+        raise GateError(
+            f"this build shares no record with {last.version.ref}: publish it under a name of its own, with --to or by "
+            "building it under another --name."
+        )
     yanked = last.manifest.yanked if last else {}
     for bad, note in yanked.items():
         if note.get("digest") == manifest.digest:

@@ -2,16 +2,19 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from huggingface_hub import CommitOperationAdd
 from huggingface_hub.utils import close_session
 
 from pipeline.manifest_file import MAX_MANIFEST_BYTES
 from pipeline.publishing import hub_repo
+from pipeline.publishing.audience import Audience, GateError
 from pipeline.publishing.faults import HubError
 from pipeline.publishing.scratch import own_folder
 from pipeline.release import DamagedRelease
@@ -151,3 +154,40 @@ def test_a_history_that_was_killed_in_the_middle_is_read_again(hub: World) -> No
     (store.cache / NAME / f".{commit}.part" / "README.md").write_bytes(b"torn")
     assert [one.manifest.version for one in store.history(NAME)] == ["v1.0.0"]
     assert verify(store.open(NAME)) == ()
+
+
+def test_a_repo_that_calls_itself_another_dataset_is_refused(hub: World) -> None:
+    hub.reset()
+    as_version(hub, {"manifest.json": manifest_of(hub, name="org/others")})
+    with pytest.raises(DamagedRelease, match=r"its manifest says org/others@v1.0.1"):
+        hub.store().open(NAME)
+
+
+def test_a_repo_with_somebody_s_files_and_no_release_is_left_as_it_is(hub: World) -> None:
+    hub.reset(empty=True)
+    hub.api.create_repo(NAME, repo_type="dataset")
+    mine = CommitOperationAdd(path_in_repo="thesis.txt", path_or_fileobj=b"years of work")
+    hub.api.create_commit(NAME, [mine], commit_message="mine", repo_type="dataset")
+    with pytest.raises(GateError, match=r"holds 1 files that are none of ours \(thesis.txt\)"):
+        hub.store().publish(hub.new)
+    assert hub.api.file_exists(NAME, "thesis.txt", repo_type="dataset")
+    assert hub.tags() == {}
+
+
+def test_what_was_damaged_here_is_downloaded_again_before_it_is_used(hub: World) -> None:
+    hub.reset()
+    store = hub.store(warm=True)
+    release = store.open(NAME)
+    with (release.folder / "CHANGELOG.md").open("a") as file:
+        file.write("evil line\n")
+    assert "evil line" not in (store.open(NAME).folder / "CHANGELOG.md").read_text()
+    shutil.rmtree(release.folder / "records")
+    assert verify(store.open(NAME)) == ()
+
+
+def test_a_public_version_does_not_go_into_a_private_repo_unseen(hub: World) -> None:
+    hub.reset(empty=True)
+    hub.api.create_repo(NAME, repo_type="dataset", private=True)
+    with pytest.raises(GateError, match=r"is private, so nobody would see a public version: publish with --private"):
+        hub.store().publish(hub.new)
+    assert hub.store().publish(hub.new, Audience(public=False)).new
