@@ -8,7 +8,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check fix bench sample clean
+.PHONY: help demo test test-slow check fix bench gpu-check sample clean
 
 help: ## Show what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,8 +42,11 @@ fix: $(STAMP) ## Let ruff mend and format what it can
 bench: $(STAMP) ## Benchmarks, side by side, as ratios
 	$(BIN)/python -m tests.bench
 
+gpu-check: $(STAMP) ## With a GPU: kernels against our scan, tokens per second of each core
+	$(BIN)/python -m tests.gpu_check
+
 sample: $(STAMP) ## Draw the bestiary of data/sample again (same bytes)
 	$(BIN)/python -m pipeline.sample.bestiary
 
 clean: ## Remove the environment and everything the runs made (the sample stays)
-	rm -rf $(VENV) data/raw data/builds data/releases data/runs data/prefect data/pages data/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) data/raw data/builds data/releases data/runs data/prefect data/pages data/generated data/hub data/models data/exports data/announcing data/hub-server data/webhooks .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,66 +1,141 @@
-"""Draw with a checkpoint: pictures, texts and a contact sheet in a folder, and a look at them in the terminal."""
+"""What `generate` draws and where it goes: pictures, texts, a contact sheet, and a list of how each was drawn."""
 
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from rich.text import Text
 
-from flows.console import err, out
+from flows.begun import Begun
+from flows.console import counting, err, out, say
 from flows.errors import UsageError
-from flows.model_verbs import DrawOptions
-from model.checkpoint import load_checkpoint
-from model.generate import Sample, SampleConfig, caption_prompt, draw_samples, picture_prompt
+from model.generate import Sample, SampleConfig, draw_samples
 from model.network import Network
 from model.pictures import contact_sheet, sprite_png, terminal_sprite
 from model.runs import one_thread
+from model.tensor_files import weights_digest
 from palettes.vocabulary import Vocabulary
-from pipeline.pixelize import MAX_BYTES, PictureError, pixelize
-from pipeline.quantize import quantize
-from pipeline.text import normalize_text
 
-LONGEST = 1400  # characters of a caption that is written
+LIST, SHEET = "samples.jsonl", "contact-sheet"
+SHOWN, ON_SHEET = 8, 256  # samples shown in the terminal; sprites of one contact sheet
+_NUMBERED = re.compile(r"(\d+)\.(png|txt)")
 
 
-def draw(checkpoint: Path, caption: str | None, picture: Path | None, how: DrawOptions) -> list[Sample]:
-    """Draw `count` records from a caption, a picture or nothing; write PNGs and texts, and show them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawOptions:
+    """How `generate` draws."""
+
+    count: int
+    out: Path
+    first: int | None  # number of the first sample; None goes on after those that the folder holds
+    scale: int  # screen pixels to a pixel of a PNG
+    config: SampleConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artist:
+    """A network with what it was called and what it knows."""
+
+    name: str
+    network: Network
+    vocabulary: Vocabulary
+
+
+def draw(artist: Artist, begun: Begun, how: DrawOptions, *, as_json: bool = False) -> list[Sample]:
+    """Draw `count` records and keep them as they come; nothing that the folder holds is overwritten.
+
+    UsageError when samples of these numbers are there already.
+    """
     one_thread()
-    network, info = load_checkpoint(checkpoint)
-    samples = _drawn(network, info.vocabulary, caption, picture, how)
-    folder = how.out
-    folder.mkdir(parents=True, exist_ok=True)
-    rgb = info.vocabulary.palette.rgb
-    for number, sample in enumerate(samples):
-        (folder / f"{number:03d}.png").write_bytes(sprite_png(sample.sprite, rgb, how.scale))
-        (folder / f"{number:03d}.txt").write_text(sample.caption + "\n", encoding="utf-8")
-        out.print(Text.from_ansi(terminal_sprite(sample.sprite, rgb)))
-        out.print(sample.caption + "\n", markup=False)
-    (folder / "contact-sheet.png").write_bytes(contact_sheet([sample.sprite for sample in samples], rgb))
-    err.print(f"{len(samples)} pictures and texts in {folder}", soft_wrap=True, markup=False)
+    first = _first(how)
+    how.out.mkdir(parents=True, exist_ok=True)
+    samples: list[Sample] = []
+    facts = {"model": artist.name, "weights": weights_digest(artist.network.state_dict())}
+    for some in _drawn(artist, begun, how, first):
+        for sample in some:
+            told = {**facts, **_told(sample, begun, how.config)}
+            _keep(sample, told, artist.vocabulary, how)
+        samples += some
+    sheet = how.out / (f"{SHEET}-{first:03d}.png" if first else f"{SHEET}.png")
+    _write(sheet, contact_sheet([one.sprite for one in samples[:ON_SHEET]], artist.vocabulary.palette.rgb))
+    if not as_json:
+        _show(samples, artist.vocabulary)
+    numbers = [sample.number for sample in samples]
+    text = f"{len(samples)} pictures and texts in {how.out}, numbers {numbers[0]:03d} to {numbers[-1]:03d}"
+    say({"folder": how.out, "numbers": numbers, "sheet": sheet}, text, as_json=as_json)
     return samples
 
 
-def _drawn(
-    network: Network, vocabulary: Vocabulary, caption: str | None, picture: Path | None, how: DrawOptions
-) -> list[Sample]:
-    config = SampleConfig(temperature=how.temperature, seed=how.seed, max_caption=LONGEST)
-    if caption is not None:
-        text = normalize_text(caption)
-        if not text.text:
-            raise UsageError(f"the caption {caption!r} has no character with a token: write it in Latin letters.")
-        if text.replaced:
-            err.print(f"read as: {text.text}", style="dim", markup=False)
-        prompts = [caption_prompt(text.text, vocabulary)] * how.count
-        return draw_samples(network, vocabulary, prompts, "text_first", config)
-    if picture is not None:
-        prompts = [picture_prompt(_sprite(picture, vocabulary), vocabulary)] * how.count
-        return draw_samples(network, vocabulary, prompts, "image_first", config)
-    return draw_samples(network, vocabulary, [np.zeros(0, dtype=np.uint8)] * how.count, "image_first", config)
+def _drawn(artist: Artist, begun: Begun, how: DrawOptions, first: int) -> Iterator[list[Sample]]:
+    """Yield the samples batch by batch, so that a long draw which is stopped leaves what it had."""
+    config = how.config
+    with counting("drawing", "records") as progress:
+        progress(0, how.count)
+        for start in range(0, how.count, config.batch):
+            prompts = [begun.prompt] * min(config.batch, how.count - start)
+
+            def tell(done: int, _: int, start: int = start) -> None:
+                progress(start + done, how.count)
+
+            this = replace(config, first=first + start)
+            yield draw_samples(artist.network, artist.vocabulary, prompts, begun.order, this, tell)
 
 
-def _sprite(picture: Path, vocabulary: Vocabulary) -> np.ndarray:
-    if not picture.is_file() or picture.stat().st_size > MAX_BYTES:
-        raise UsageError(f"{picture} is no file of at most {MAX_BYTES:,} bytes: give a PNG, GIF, JPEG or WebP.")
-    try:
-        return quantize(pixelize(picture.read_bytes()), vocabulary.palette)
-    except PictureError as error:
-        raise UsageError(f"{picture}: {error}") from error
+def _first(how: DrawOptions) -> int:
+    """Return the number of the first sample."""
+    names = (_NUMBERED.fullmatch(path.name) for path in how.out.iterdir()) if how.out.is_dir() else ()
+    taken = {int(name[1]) for name in names if name}
+    if how.first is None:
+        return max(taken, default=-1) + 1
+    again = sorted(taken & set(range(how.first, how.first + how.count)))
+    if again:
+        raise UsageError(
+            f"{how.out} already holds sample {again[0]:03d}: give another --out, or leave --first out to go on after "
+            f"sample {max(taken):03d}."
+        )
+    return how.first
+
+
+def _told(sample: Sample, begun: Begun, config: SampleConfig) -> dict[str, object]:
+    """Return a line of the list: with the model's weights it is all that is needed to draw the sample again."""
+    return {
+        "seed": config.seed,
+        "number": sample.number,
+        "temperature": config.temperature,
+        "top_k": config.top_k,
+        "top_p": config.top_p,
+        "max_side": config.max_side,
+        "max_caption": config.max_caption,
+        "order": sample.order,
+        "begun": begun.what,
+        "prompt": begun.prompt.tolist(),
+        "bits": round(sample.bits, 3),
+        "height": sample.sprite.shape[0],
+        "width": sample.sprite.shape[1],
+        "picture": f"{sample.number:03d}.png",
+        "caption": sample.caption,
+    }
+
+
+def _keep(sample: Sample, told: dict[str, object], vocabulary: Vocabulary, how: DrawOptions) -> None:
+    name = f"{sample.number:03d}"
+    _write(how.out / f"{name}.png", sprite_png(sample.sprite, vocabulary.palette.rgb, how.scale))
+    _write(how.out / f"{name}.txt", f"{sample.caption}\n".encode())
+    with (how.out / LIST).open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(told, ensure_ascii=False) + "\n")
+
+
+def _write(path: Path, body: bytes) -> None:
+    """Write a file that is not there yet."""
+    with path.open("xb") as file:
+        file.write(body)
+
+
+def _show(samples: list[Sample], vocabulary: Vocabulary) -> None:
+    for sample in samples[:SHOWN]:
+        out.print(Text.from_ansi(terminal_sprite(sample.sprite, vocabulary.palette.rgb)))
+        out.print(sample.caption + "\n", markup=False)
+    if len(samples) > SHOWN:
+        err.print(f"and {len(samples) - SHOWN} more", style="dim")

@@ -9,6 +9,8 @@ from flows.app import Data, Json, Preset, ReleaseName, app, root_for_flows
 from flows.settings import data_root
 
 HeldOut = Annotated[Literal["validation", "test"], Parameter(help="records the bits are of; models learn on others")]
+Core = Annotated[str, Parameter(help="what reads the tokens: lstm, transformer or mamba")]
+Seed = Annotated[int, Parameter(help="number from which all chance comes: the same gives the same again")]
 
 
 @app.command
@@ -28,11 +30,11 @@ def audit(release: ReleaseName, *, split: HeldOut = "validation", data: Data = N
 
 @app.command
 def train(
-    dataset: str,
+    dataset: ReleaseName,
     *,
     preset: Preset = "small",
-    core: str = "lstm",
-    seed: int = 0,
+    core: Core = "lstm",
+    seed: Seed = 0,
     data: Data = None,
     json: Json = False,
 ) -> int:
@@ -48,7 +50,15 @@ def train(
 
 
 @app.command
-def evaluate(checkpoint: Path, dataset: str | None = None, *, data: Data = None, json: Json = False) -> int:
+def evaluate(
+    checkpoint: Annotated[Path, Parameter(help="a run, or one of its checkpoints")],
+    dataset: Annotated[
+        str | None, Parameter(help="the release whose test split is read; by default the one it was trained on")
+    ] = None,
+    *,
+    data: Data = None,
+    json: Json = False,
+) -> int:
     """Score a checkpoint and the baselines on the test split: of its own dataset, or of another.
 
     Example: pixelbytes evaluate data/runs/RUN/checkpoints/best
@@ -60,32 +70,62 @@ def evaluate(checkpoint: Path, dataset: str | None = None, *, data: Data = None,
 
 @app.command
 def generate(  # noqa: PLR0913 - a command's options
-    checkpoint: Path,
+    checkpoint: Annotated[
+        str, Parameter(help="a run, one of its checkpoints, an exported model, or hub:org/model@v1.0.0")
+    ],
     *,
-    caption: str | None = None,
-    picture: Path | None = None,
-    count: int = 4,
-    out: Path | None = None,
-    seed: int = 0,
-    temperature: float = 1.0,
-    scale: int = 8,
+    caption: Annotated[str | None, Parameter(help="a text to draw a picture for")] = None,
+    picture: Annotated[Path | None, Parameter(help="a picture to write a text for")] = None,
+    complete: Annotated[
+        Path | None, Parameter(help="a picture whose first rows are kept and the others drawn; --caption may join it")
+    ] = None,
+    rows: Annotated[int | None, Parameter(help="rows that --complete keeps; by default half of them")] = None,
+    count: Annotated[int, Parameter(help="records to draw")] = 4,
+    out: Annotated[
+        Path | None, Parameter(help="folder for what is drawn; by default one in generated/ of the data root")
+    ] = None,
+    seed: Seed = 0,
+    first: Annotated[
+        int | None,
+        Parameter(help="number of the first sample; by default it goes on after those in the folder, from 0"),
+    ] = None,
+    temperature: Annotated[
+        float, Parameter(help="1 keeps the model's odds, less sharpens them; 0 takes the most probable")
+    ] = 1.0,
+    top_k: Annotated[int | None, Parameter(help="draw among this many of the most probable tokens")] = None,
+    top_p: Annotated[float, Parameter(help="draw among the most probable tokens that together hold this share")] = 1.0,
+    scale: Annotated[int, Parameter(help="screen pixels to a pixel of the pictures that are written")] = 8,
     data: Data = None,
+    json: Json = False,
 ) -> int:
-    """Draw pictures and write their texts: from nothing, from a caption, or a caption for a picture.
+    """Draw pictures and write their texts: from nothing, from a caption, for a picture, or on from half a picture.
+
+    Sample n of a seed is always the same, however many are drawn. Nothing in the folder is overwritten: drawing again
+    goes on with the next numbers. Beside pictures and texts it gets a contact sheet and samples.jsonl, which tells how
+    each was drawn.
 
     Example: pixelbytes generate data/runs/RUN/checkpoints/best --caption "a small green serpent with horns."
+
+    Example: pixelbytes generate data/runs/RUN --complete sprite.png --rows 8 --count 16 --top-p 0.95
     """
     from flows import model_verbs
 
-    begun = "caption" if caption is not None else "picture" if picture is not None else "nothing"
-    run = checkpoint.resolve().parent.parent.name if checkpoint.name in {"best", "last"} else checkpoint.resolve().name
-    folder = out or data_root(data).root / "generated" / f"{run}-{begun}-s{seed}"
-    how = model_verbs.DrawOptions(count=count, out=folder, seed=seed, temperature=temperature, scale=scale)
-    return model_verbs.generate(checkpoint, caption, picture, how)
+    how = model_verbs.GenerateOptions(
+        caption=caption, picture=picture, complete=complete, rows=rows, count=count, out=out, seed=seed, first=first,
+        temperature=temperature, top_k=top_k, top_p=top_p, scale=scale,
+    )  # fmt: skip
+    return model_verbs.generate(data_root(data), checkpoint, how, as_json=json)
 
 
 @app.command
-def report(run_or_release: str, *, out: Path | None = None, data: Data = None) -> int:
+def report(
+    run_or_release: Annotated[str, Parameter(help="a run's folder, or what names a release")],
+    *,
+    out: Annotated[
+        Path | None, Parameter(help="file of the page; by default report.html of the run, or in pages/")
+    ] = None,
+    data: Data = None,
+) -> int:
     """Write the page of a run or of a release again: one HTML file that needs no network.
 
     Example: pixelbytes report data/runs/RUN

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from flows.console import out, say
@@ -13,6 +13,7 @@ from flows.verbs import open_release
 from pipeline.records import DatasetVersion
 from pipeline.release import Release
 
+LONGEST = 1400  # bytes of a caption that is written
 COMMIT = re.compile(r"[0-9a-f]{40}")  # of a hub; a folder's revision is a digest, which is longer
 
 
@@ -26,33 +27,66 @@ class TrainOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DrawOptions:
-    """How `generate` draws."""
+class GenerateOptions:
+    """What `generate` draws, and how: as it was given."""
 
+    caption: str | None
+    picture: Path | None
+    complete: Path | None
+    rows: int | None
     count: int
-    out: Path
+    out: Path | None
     seed: int
+    first: int | None
     temperature: float
+    top_k: int | None
+    top_p: float
     scale: int
 
 
-def generate(checkpoint: Path, caption: str | None, picture: Path | None, how: DrawOptions) -> int:
-    """Draw with a checkpoint, and keep pictures, texts and a contact sheet."""
-    from flows.drawing import draw
-    from model.generate import SampleConfig
-    from model.runs import checkpoint_of
+def generate(root: DataRoot, checkpoint: str, how: GenerateOptions, *, as_json: bool) -> int:
+    """Draw with a model, and keep pictures, texts, a contact sheet and a list of them."""
+    from flows.begun import Given, begin
+    from flows.drawing import Artist, DrawOptions, draw
+    from flows.known_models import open_model, recipe_of
+    from model.picking import SampleConfig
 
-    if caption is not None and picture is not None:
-        raise UsageError("give --caption or --picture, not both: a record is begun by one of them.")
-    if how.count < 1 or how.scale < 1:
-        raise UsageError(f"--count is {how.count} and --scale {how.scale}: both must be at least 1.")
-    if how.out.exists() and not how.out.is_dir():
-        raise UsageError(f"--out {how.out} is a file: give a folder.")
+    if how.count < 1 or how.scale < 1 or (how.first or 0) < 0:
+        raise UsageError(
+            f"--count is {how.count}, --scale {how.scale} and --first {how.first or 0}: give at least 1, 1 and 0."
+        )
+    given = Given(caption=how.caption, picture=how.picture, complete=how.complete, rows=how.rows)
+    folder = how.out or root.root / "generated" / f"{_short_name(checkpoint)}-{given.what}-s{how.seed}"
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out {folder} is a file: give a folder.")
     with given_by_user():
-        folder = checkpoint_of(checkpoint)
-        SampleConfig(temperature=how.temperature, seed=how.seed)
-    draw(folder, caption, picture, how)
+        config = SampleConfig(
+            temperature=how.temperature, top_k=how.top_k, top_p=how.top_p, seed=how.seed, max_caption=LONGEST
+        )
+    network, info = open_model(checkpoint, root)
+    recipe = recipe_of(info, root)
+    begun = begin(given, info.vocabulary, recipe)
+    draw(
+        Artist(name=checkpoint, network=network, vocabulary=info.vocabulary),
+        begun,
+        DrawOptions(
+            count=how.count,
+            out=folder,
+            first=how.first,
+            scale=how.scale,
+            config=replace(config, max_side=recipe.max_side),
+        ),
+        as_json=as_json,
+    )
     return DONE
+
+
+def _short_name(checkpoint: str) -> str:
+    """Return what a model is called in the name of a folder."""
+    if checkpoint.startswith("hub:"):
+        return checkpoint.removeprefix("hub:").replace("/", "-").replace("@", "-")
+    path = Path(checkpoint).resolve()
+    return path.parent.parent.name if path.parent.name == "checkpoints" else path.name
 
 
 def train(root: DataRoot, dataset: str, how: TrainOptions, *, as_json: bool) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from flows.settings import DataRoot
+from model.config import CORE_NAMES
 from model.render import render_report
 from model.report_data import Anatomy, Pair, ReportData, RunFacts, read_log
 from pipeline.crawl.raw import RawStore
@@ -99,4 +100,4 @@ def _facts(run: Path) -> RunFacts:
         rows = read_evaluation(run / "evaluation.json").models
         parameters = next((row.parameters for row in rows if row.kind == "network"), 0)
     shown = tuple((name.replace("_", " "), str(value)) for name, value in settings.items() if value is not None)
-    return RunFacts(model=str(told["model"]["core"]).upper(), parameters=parameters, settings=shown)
+    return RunFacts(model=CORE_NAMES.get(told["model"]["core"], "network"), parameters=parameters, settings=shown)

@@ -16,34 +16,43 @@ from model.batches import TokenTable
 from model.counts import CountChain, count_chain, learn_leaning, pack
 from model.language_model import Kind, LanguageModel
 from model.layout import NOTHING, PICTURE, Layout, layout
-from palettes.vocabulary import FIRST_COLOUR, Vocabulary
+from palettes.vocabulary import FIRST_COLOUR, LF, NUL, Vocabulary
 
 TEXT_ORDER = 5  # tokens of an n-gram, the predicted one included
 SPACE = 3
 HELD_OUT = 8  # every eighth training record chooses how far Counts2D leans on shorter contexts
-Guess = Callable[[Layout], Int64[np.ndarray, "L"]]  # the id expected at each place, NOTHING where there is none
+Guess = Callable[[Layout, Int64[np.ndarray, "2"]], Int64[np.ndarray, "L"]]  # from the places and the modes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuessModel:
     """One deterministic guess per token, believed as often as it was right in training; the rest goes by frequency."""
 
-    name: str
-    guess: Guess
+    name: str  # one of GUESSES: it says how to guess
+    modes: Int64[np.ndarray, "2"]  # the commonest id of text and of pictures, which ModalityMode guesses
     trust: float  # share of the training guesses that were right
     unigram: Float64[np.ndarray, "V"]
     parameters: int
     kind: Kind = "baseline"
 
+    def guess(self, seen: Layout) -> Int64[np.ndarray, "L"]:
+        """Return the id expected at each place, NOTHING where there is none."""
+        return GUESSES[self.name](seen, self.modes)
+
     def log_probs(self, record: UInt8[np.ndarray, "L"]) -> Float64[np.ndarray, "L V"]:
         """Return natural log p(next token | ids before it)."""
-        guessed = self.guess(layout(record))
-        out = np.tile(self.unigram, (len(record), 1))
-        rows = np.flatnonzero(guessed != NOTHING)
-        ids = guessed[rows]
-        out[rows] *= ((1 - self.trust) / (1 - self.unigram[ids]))[:, None]
-        out[rows, ids] = self.trust
-        logs: Float64[np.ndarray, "L V"] = np.log(out)
+        return self._believed(self.guess(layout(record)))
+
+    def next_log_probs(self, prefixes: Sequence[UInt8[np.ndarray, "_"]]) -> Float64[np.ndarray, "E V"]:
+        """Return the same for the token after each prefix alone."""
+        return self._believed(_last([self.guess(layout(_asked(prefix))) for prefix in prefixes]))
+
+    def _believed(self, guessed: Int64[np.ndarray, "L"]) -> Float64[np.ndarray, "L V"]:
+        rows = self.unigram * ((1 - self.trust) / (1 - self.unigram))[:, None]  # row g: what is left beside guess g
+        np.fill_diagonal(rows, self.trust)
+        logs: Float64[np.ndarray, "L V"] = np.log(np.vstack([rows, self.unigram]))[
+            np.where(guessed == NOTHING, len(rows), guessed)
+        ]
         return logs
 
 
@@ -63,8 +72,12 @@ class ChainModel:
 
     def log_probs(self, record: UInt8[np.ndarray, "L"]) -> Float64[np.ndarray, "L V"]:
         """Return natural log p(next token | ids before it)."""
-        logs: Float64[np.ndarray, "L V"] = np.log(self.chain.probabilities(_history(record, self.order)))
-        return logs
+        return self.chain.log_probabilities(_history(record, self.order))
+
+    def next_log_probs(self, prefixes: Sequence[UInt8[np.ndarray, "_"]]) -> Float64[np.ndarray, "E V"]:
+        """Return the same for the token after each prefix alone."""
+        ends = [np.append(prefix[max(0, len(prefix) - self.order + 1) :], np.uint8(NUL)) for prefix in prefixes]
+        return self.chain.log_probabilities(_last([_history(ids, self.order) for ids in ends]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +102,22 @@ class Counts2D:
         seen = layout(record)
         inside = seen.in_picture
         out = np.empty((len(record), self.text.size))
-        out[inside] = self.pixels.probabilities(_pixel_contexts(seen)[:, inside])
-        out[~inside] = self.text.probabilities(_text_contexts(seen)[:, ~inside])
-        logs: Float64[np.ndarray, "L V"] = np.log(out)
-        return logs
+        out[inside] = self.pixels.log_probabilities(_pixel_contexts(seen)[:, inside])
+        out[~inside] = self.text.log_probabilities(_text_contexts(seen)[:, ~inside])
+        return out
+
+    def next_log_probs(self, prefixes: Sequence[UInt8[np.ndarray, "_"]]) -> Float64[np.ndarray, "E V"]:
+        """Return the same for the token after each prefix alone."""
+        seen = [layout(_asked(prefix)) for prefix in prefixes]
+        inside = np.array([bool(one.in_picture[-1]) for one in seen], dtype=np.bool_)
+        out = np.empty((len(prefixes), self.text.size))
+        for chain, rows, contexts in (
+            (self.pixels, np.flatnonzero(inside), _pixel_contexts),
+            (self.text, np.flatnonzero(~inside), _text_contexts),
+        ):
+            if len(rows):
+                out[rows] = chain.log_probabilities(_last([contexts(seen[row]) for row in rows]))
+        return out
 
 
 def fit_baselines(train: TokenTable, vocabulary: Vocabulary) -> tuple[LanguageModel, ...]:
@@ -109,12 +134,7 @@ def fit_guesses(train: TokenTable, vocabulary: Vocabulary) -> tuple[GuessModel, 
     """Fit RepeatLast, CopyAbove and ModalityMode."""
     records = _records(train)
     modes = _modes(records, len(vocabulary))
-    guesses: dict[str, Guess] = {
-        "RepeatLast": lambda seen: _before(seen.ids, 1),
-        "CopyAbove": _above_else_space,
-        "ModalityMode": lambda seen: modes[seen.in_picture.astype(np.int64)],
-    }
-    return tuple(_fit_guess(name, guess, records, len(vocabulary)) for name, guess in guesses.items())
+    return tuple(_fit_guess(name, modes, records, len(vocabulary)) for name in GUESSES)
 
 
 def fit_ngram(train: TokenTable, vocabulary: Vocabulary, order: int, name: str = "") -> ChainModel:
@@ -184,6 +204,22 @@ def _text_contexts(seen: Layout) -> Int64[np.ndarray, "C L"]:
     return pack([seen.segment, *(seen.back(distance) for distance in range(1, TEXT_ORDER))])
 
 
+def _asked(prefix: UInt8[np.ndarray, "L"]) -> UInt8[np.ndarray, "M"]:
+    """Return the prefix with a place after it; what stands there changes no answer.
+
+    Of a caption only its last bytes matter, so all before them shrinks to the two ends that say it is one.
+    """
+    ends = np.flatnonzero(prefix == LF)
+    if len(ends) > 1:
+        prefix = np.concatenate([[LF, LF], prefix[ends[-1] + 1 :][1 - TEXT_ORDER :]]).astype(np.uint8)
+    return np.append(prefix, np.uint8(NUL))
+
+
+def _last(rows: Sequence[Int64[np.ndarray, "..."]]) -> Int64[np.ndarray, "..."]:
+    """Return what each of several arrays says of its last place, side by side."""
+    return np.stack([row[..., -1] for row in rows], axis=-1)
+
+
 def _above_else_space(seen: Layout) -> Int64[np.ndarray, "L"]:
     above = seen.beside(1, 0)
     return np.where(above == NOTHING, SPACE, above)
@@ -200,16 +236,25 @@ def _modes(records: list[UInt8[np.ndarray, "_"]], size: int) -> Int64[np.ndarray
     )
 
 
-def _fit_guess(name: str, guess: Guess, records: list[UInt8[np.ndarray, "_"]], size: int) -> GuessModel:
+def _fit_guess(
+    name: str, modes: Int64[np.ndarray, "2"], records: list[UInt8[np.ndarray, "_"]], size: int
+) -> GuessModel:
     ids = np.concatenate(records)
-    guessed = np.concatenate([guess(layout(record)) for record in records])
+    guessed = np.concatenate([GUESSES[name](layout(record), modes) for record in records])
     made = guessed != NOTHING
     right = int((guessed == ids)[made].sum())
     counts = np.bincount(ids, minlength=size)
     return GuessModel(
         name=name,
-        guess=guess,
+        modes=modes,
         trust=(right + 1) / (int(made.sum()) + 2),  # Laplace: neither certain nor impossible
         unigram=(counts + 1) / (counts.sum() + size),
         parameters=int(np.count_nonzero(counts)) + 2,
     )
+
+
+GUESSES: dict[str, Guess] = {
+    "RepeatLast": lambda seen, _: _before(seen.ids, 1),
+    "CopyAbove": lambda seen, _: _above_else_space(seen),
+    "ModalityMode": lambda seen, modes: modes[seen.in_picture.astype(np.int64)],
+}

@@ -6,67 +6,38 @@ known before token t; the target of place t is token t itself.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Int64, UInt8
 from numpy.lib.stride_tricks import sliding_window_view
 
+from model.augment import mirrored
 from model.config import ModelConfig
+from model.token_table import TokenSource, TokenTable, load_tokens
 from palettes.vocabulary import FIRST_COLOUR, LF
-from pipeline.records import Split
 from pipeline.tokenizer import ORDERS, Order, grids, reorder
 from pipeline.windows import record_windows, windows_ahead
 
+__all__ = [
+    "IGNORED",
+    "LARGEST_WINDOW_CACHE",
+    "Batch",
+    "BatchReader",
+    "Member",
+    "TokenSource",
+    "TokenTable",
+    "ids_of",
+    "load_tokens",
+    "order_of",
+    "pad",
+    "read_windows",
+    "start_id",
+]
+
 LARGEST_WINDOW_CACHE = 256 * 2**20  # bytes of windows held per split; beyond it they are made batch by batch
+MIRROR_DICE = 0x4D  # tells the dice that mirror from those that order
 IGNORED = -100  # target of a padded place: torch's cross entropy leaves it out
-
-
-@runtime_checkable
-class TokenSource(Protocol):
-    """What has token tables: a release."""
-
-    def table(self, config: str, split: Split) -> Any:  # noqa: ANN401 - pyarrow ships no types
-        """Return the Arrow table of one config and split."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenTable:
-    """Every record of one split: its ids, image first, one record after the other."""
-
-    record_ids: tuple[str, ...]
-    ids: UInt8[np.ndarray, "N"]
-    offsets: Int64[np.ndarray, "R1"]  # where records start, and the end
-
-    def __len__(self) -> int:
-        """Count the records."""
-        return len(self.record_ids)
-
-    def record(self, i: int) -> UInt8[np.ndarray, "L"]:
-        """Return the ids of the i-th record, without a copy."""
-        return self.ids[self.offsets[i] : self.offsets[i + 1]]
-
-    @property
-    def lengths(self) -> Int64[np.ndarray, "R"]:
-        """Tokens of each record."""
-        return np.diff(self.offsets)
-
-    @classmethod
-    def from_records(cls, records: Sequence[tuple[str, UInt8[np.ndarray, "_"]]]) -> "TokenTable":
-        """Return the table of (id, ids) pairs."""
-        lengths = np.array([0, *(len(ids) for _, ids in records)], dtype=np.int64)
-        joined = np.concatenate([np.zeros(0, dtype=np.uint8), *(ids for _, ids in records)])
-        return cls(record_ids=tuple(name for name, _ in records), ids=joined, offsets=np.cumsum(lengths))
-
-
-def load_tokens(release: TokenSource, split: Split) -> TokenTable:
-    """Return the token table of one split of a release, in the order of its rows."""
-    table = release.table("tokens", split)
-    column = table.column("tokens").combine_chunks()
-    offsets = np.asarray(column.offsets, dtype=np.int64)
-    ids = np.asarray(column.values, dtype=np.uint8)[offsets[0] : offsets[-1]]
-    return TokenTable(record_ids=tuple(table.column("id").to_pylist()), ids=ids, offsets=offsets - offsets[0])
 
 
 def start_id(order: Order) -> int:
@@ -115,34 +86,66 @@ class Batch:
     tokens: int  # places with a target
 
 
+class Member(NamedTuple):
+    """A record as one batch reads it."""
+
+    record: int  # its number in the table
+    order: Order = "image_first"
+    mirrored: bool = False
+
+
+def ids_of(table: TokenTable, member: Member) -> UInt8[np.ndarray, "L"]:
+    """Return the ids of a record as a batch reads it."""
+    ids = reorder(table.record(member.record), member.order)
+    return mirrored(ids) if member.mirrored else ids
+
+
 class BatchReader:
     """Length-bucketed batches of whole records, the same for the same seed and epoch.
 
-    Windows of both orders are held when they fit LARGEST_WINDOW_CACHE (2·N·k² bytes: N = 5 M ids for k = 5);
-    otherwise each batch makes its own.
+    Windows of both orders are held when they fit LARGEST_WINDOW_CACHE (2·N·k² bytes: N = 5 M ids for k = 5; twice as
+    many with mirrored ones); otherwise each batch makes its own.
     """
 
-    def __init__(self, table: TokenTable, config: ModelConfig, cache: int = LARGEST_WINDOW_CACHE) -> None:
-        """Read a table; `cache` bounds the bytes of windows that are held."""
+    def __init__(
+        self,
+        table: TokenTable,
+        config: ModelConfig,
+        cache: int = LARGEST_WINDOW_CACHE,
+        mirrorable: Bool[np.ndarray, "R"] | None = None,
+    ) -> None:
+        """Read a table; `cache` bounds the bytes of windows that are held, `mirrorable` says what may be mirrored."""
         if not len(table):
             raise ValueError("the split holds no record: build a release with more records.")
-        self.table, self.config = table, config
-        self._held: dict[Order, UInt8[np.ndarray, "N k k"]] = {}
-        if len(ORDERS) * len(table.ids) * config.k**2 <= cache:
-            for order in ORDERS:
-                self._held[order] = np.concatenate([self._made(i, order) for i in range(len(table))])
+        self.table, self.config, self.mirrorable = table, config, mirrorable
+        self._held: dict[tuple[Order, bool], UInt8[np.ndarray, "N k k"]] = {}
+        variants = [(order, turned) for turned in (False, True)[: 1 + (mirrorable is not None)] for order in ORDERS]
+        if len(variants) * len(table.ids) * config.k**2 <= cache:
+            for order, turned in variants:
+                made = [self._made(Member(i, order, turned)) for i in range(len(table))]
+                self._held[order, turned] = np.concatenate(made)
 
     def epoch(self, batch_tokens: int, text_first: float, seed: Sequence[int]) -> Iterator[Batch]:
-        """Yield every record once, in an order and with coins that the seed decides.
+        """Yield every record once, in an order and with coins that the seed decides, none mirrored."""
+        for members in self.members(batch_tokens, text_first, seed):
+            yield self.batch(members)
+
+    def members(
+        self, batch_tokens: int, text_first: float, seed: Sequence[int], mirror: float = 0.0
+    ) -> list[list[Member]]:
+        """Return who stands in each batch of an epoch: every record once, in an order and with coins of the seed.
 
         Records of near length share a batch of at most `batch_tokens` places (at least one record); batches are
-        shuffled. `text_first` is the share of records whose caption comes first.
+        shuffled. `text_first` is the share of records whose caption comes first, `mirror` that of the mirrorable
+        ones which are mirrored.
         """
         rng = np.random.default_rng(seed)
         coins = rng.random(len(self.table)) < text_first
+        turned = np.zeros(len(self.table), dtype=np.bool_)
+        if mirror and self.mirrorable is not None:  # by dice of its own, so that the rest stays as it is without
+            turned = self.mirrorable & (np.random.default_rng((*seed, MIRROR_DICE)).random(len(turned)) < mirror)
         batches = self.plan(batch_tokens, rng)
-        for members in batches:
-            yield self.batch([(i, ORDERS[int(coins[i])]) for i in members])
+        return [[Member(i, ORDERS[int(coins[i])], bool(turned[i])) for i in batch] for batch in batches]
 
     def plan(self, batch_tokens: int, rng: np.random.Generator) -> list[list[int]]:
         """Return which records stand together: neighbours by length, slightly shaken, batches shuffled."""
@@ -164,12 +167,12 @@ class BatchReader:
         rng.random(len(self.table))  # the coins, drawn first in `epoch`
         return len(self.plan(batch_tokens, rng))
 
-    def batch(self, members: Sequence[tuple[int, Order]]) -> Batch:
+    def batch(self, members: Sequence[Member]) -> Batch:
         """Return some records, each in its order."""
-        windows = [self._windows(i, order) for i, order in members]
+        windows = [self._windows(member) for member in members]
         targets = np.full((len(members), max(len(rows) for rows in windows)), IGNORED, dtype=np.int64)
-        for place, (i, order) in zip(targets, members, strict=True):
-            ids = reorder(self.table.record(i), order)
+        for place, member in zip(targets, members, strict=True):
+            ids = ids_of(self.table, member)
             place[: len(ids)] = ids
         return Batch(windows=pad(windows), targets=targets, tokens=sum(len(rows) for rows in windows))
 
@@ -180,19 +183,20 @@ class BatchReader:
 
         ValueError when the windows of the split are not held.
         """
-        if order not in self._held:
+        if (order, False) not in self._held:
             raise ValueError(
                 f"windows of {len(self.table.ids)} ids are more than the cache holds: give a larger cache."
             )
         k = self.config.k
-        rows = sliding_window_view(self._held[order].reshape(-1), length * k * k)
+        rows = sliding_window_view(self._held[order, False].reshape(-1), length * k * k)
         picked: UInt8[np.ndarray, "B M"] = rows[starts * (k * k)]
         return picked.reshape(len(starts), length, k, k)
 
-    def _windows(self, i: int, order: Order) -> UInt8[np.ndarray, "_ k k"]:
-        if order not in self._held:
-            return self._made(i, order)
-        return self._held[order][self.table.offsets[i] : self.table.offsets[i + 1]]
+    def _windows(self, member: Member) -> UInt8[np.ndarray, "_ k k"]:
+        held = self._held.get((member.order, member.mirrored))
+        if held is None:
+            return self._made(member)
+        return held[self.table.offsets[member.record] : self.table.offsets[member.record + 1]]
 
-    def _made(self, i: int, order: Order) -> UInt8[np.ndarray, "_ k k"]:
-        return read_windows(reorder(self.table.record(i), order), self.config)
+    def _made(self, member: Member) -> UInt8[np.ndarray, "_ k k"]:
+        return read_windows(ids_of(self.table, member), self.config)

@@ -5,7 +5,16 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from model.config import JsonConfig, ModelConfig
 
-LARGEST_SIZES = {"d_model": 2**14, "d_state": 2**14, "token_width": 2**12, "layers": 64, "k": 99}
+LARGEST_SIZES = {
+    "d_model": 2**14,
+    "d_state": 2**14,
+    "d_inner": 2**16,
+    "d_conv": 2**8,
+    "heads": 2**10,
+    "token_width": 2**12,
+    "layers": 64,
+    "k": 99,
+}
 
 
 def require_kinds(config: type[JsonConfig], values: Mapping[str, object]) -> None:

@@ -54,6 +54,19 @@ class CountChain:
             _lean(mixed, level, leaning, asked)
         return mixed
 
+    def log_probabilities(self, contexts: Int64[np.ndarray, "C L"]) -> Float64[np.ndarray, "L V"]:
+        """Return the natural log of `probabilities` of contexts made by `pack`.
+
+        There each context tells the shorter ones, so what is asked again and again is worked out once a level.
+        """
+        mixed, back = np.full((1, self.size), 1.0 / self.size), np.zeros(contexts.shape[1], dtype=np.int64)
+        for level, leaning, asked in zip(self.levels, self.leaning, contexts, strict=True):
+            kinds, first, here = np.unique(asked, return_index=True, return_inverse=True)
+            mixed, back = mixed[back[first]], here
+            _lean(mixed, level, leaning, kinds)
+        logs: Float64[np.ndarray, "L V"] = np.log(mixed)[back]
+        return logs
+
 
 def count_chain(
     contexts: Int64[np.ndarray, "C N"], tokens: UInt8[np.ndarray, "N"], size: int, leaning: tuple[float, ...] = ()

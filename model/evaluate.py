@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Literal, cast
 
@@ -11,12 +12,29 @@ from rich.table import Table
 
 from model.batches import TokenTable
 from model.language_model import Kind, LanguageModel
-from model.metrics import Interval, Scores, bootstrap_mean, score
+from model.metrics import Interval, Scores, bootstrap_mean, score, sign_flip_p
+from model.paper_protocol import PaperScores, PaperVariant
 from pipeline.records import DatasetVersion, Split
 from pipeline.release import code_version
 from pipeline.tables import build
 from pipeline.tokenizer import Part
 
+__all__ = [
+    "MAX_EVALUATION_BYTES",
+    "Accuracy",
+    "EvaluatedOn",
+    "Evaluation",
+    "ModelScore",
+    "Paired",
+    "PaperScores",
+    "PaperVariant",
+    "RecordBits",
+    "evaluate",
+    "evaluation_table",
+    "read_evaluation",
+    "write_evaluation",
+]
+PaperMeasure = Callable[[LanguageModel, TokenTable], PaperScores]
 MAX_EVALUATION_BYTES = 4 * 2**20  # a real one has a few kB
 
 
@@ -54,16 +72,6 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaperScores:
-    """The paper's own metrics; None in an evaluation that did not run its protocol."""
-
-    hamming: float
-    cosine: float
-    bleu: float
-    centre_accuracy: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelScore:
     """One row of the table."""
 
@@ -86,6 +94,7 @@ class Paired:
     b: str
     difference_bits: float
     ci95: tuple[float, float]
+    p_value: float | None = None  # of no difference, by flipping its sign per record; None in older versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +106,7 @@ class Evaluation:
     paired: tuple[Paired, ...]
     seed: int
     code_version: str
+    other_pairs: tuple[Paired, ...] = ()  # every two models that `paired` does not hold
     weights: str = ""  # digest of the network's weights that were scored; empty in evaluations of older versions
 
     @property
@@ -106,9 +116,18 @@ class Evaluation:
 
 
 def evaluate(
-    models: Sequence[LanguageModel], table: TokenTable, dataset: DatasetVersion, split: Split, seed: int
+    models: Sequence[LanguageModel],
+    table: TokenTable,
+    dataset: DatasetVersion,
+    split: Split,
+    seed: int,
+    *,
+    paper: PaperMeasure | None = None,
 ) -> Evaluation:
     """Score every model on every record, and pair the best network (else the best model) with each of the others.
+
+    The paper's metrics are measured too when `paper` is given, which is `model.paper_metrics.paper_scores`: it takes
+    seconds for each model.
 
     Raises ValueError without models, for two of one name, for an empty table, or when a model's rows do not sum to 1.
     """
@@ -116,13 +135,17 @@ def evaluate(
     if not models or len(set(names)) != len(names):
         raise ValueError(f"the models are named {names}: give at least one, and each its own name.")
     scores = {model.name: score(model, table) for model in models}
-    rows = tuple(_row(model, scores[model.name], seed) for model in models)
+    rows = tuple(
+        replace(_row(model, scores[model.name], seed), paper=paper(model, table) if paper else None) for model in models
+    )
     networks = [row for row in rows if row.kind == "network"]
     champion = min(networks or rows, key=lambda row: row.bits_per_record.total).name
+    others = [name for name in names if name != champion]
     return Evaluation(
         dataset=EvaluatedOn(ref=dataset.ref, revision=dataset.revision, digest=dataset.digest, split=split),
         models=rows,
-        paired=tuple(_pair(champion, name, scores, seed) for name in names if name != champion),
+        paired=tuple(_pair(champion, name, scores, seed) for name in others),
+        other_pairs=tuple(_pair(a, b, scores, seed) for a, b in combinations(others, 2)),
         seed=seed,
         code_version=code_version(),
     )
@@ -146,9 +169,15 @@ def read_evaluation(path: Path) -> Evaluation:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         papers = [row.pop("paper") for row in told["models"]]
+        chances = [[pair.pop("p_value", None) for pair in told.get(key, ())] for key in ("paired", "other_pairs")]
         found = cast("Evaluation", build(Evaluation, told, path.name))
         rows = zip(found.models, papers, strict=True)
-        return replace(found, models=tuple(replace(row, paper=_read_paper(paper, path.name)) for row, paper in rows))
+        return replace(
+            found,
+            models=tuple(replace(row, paper=_read_paper(paper, path.name)) for row, paper in rows),
+            paired=_with_chances(found.paired, chances[0]),
+            other_pairs=_with_chances(found.other_pairs, chances[1]),
+        )
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not an evaluation ({error!r}): run `pixelbytes evaluate` again.") from error
 
@@ -216,8 +245,13 @@ def _row(model: LanguageModel, scores: Scores, seed: int) -> ModelScore:
 
 def _pair(a: str, b: str, scores: dict[str, Scores], seed: int) -> Paired:
     difference = scores[a].record_bits - scores[b].record_bits
-    interval = bootstrap_mean(difference, seed)
-    return Paired(a=a, b=b, difference_bits=float(difference.mean()), ci95=_ends(interval))
+    return Paired(
+        a=a,
+        b=b,
+        difference_bits=float(difference.mean()),
+        ci95=_ends(bootstrap_mean(difference, seed)),
+        p_value=sign_flip_p(difference, seed),
+    )
 
 
 def _ends(interval: Interval) -> tuple[float, float]:
@@ -226,3 +260,13 @@ def _ends(interval: Interval) -> tuple[float, float]:
 
 def _read_paper(told: object, where: str) -> PaperScores | None:
     return None if told is None else cast("PaperScores", build(PaperScores, told, f"{where}: paper"))
+
+
+def _with_chances(pairs: Sequence[Paired], told: Sequence[object]) -> tuple[Paired, ...]:
+    """Return the pairs with their p-values, which older versions did not tell."""
+    out = []
+    for pair, chance in zip(pairs, told, strict=True):
+        if chance is not None and not (isinstance(chance, float) and 0 < chance <= 1):
+            raise ValueError(f"the p_value of {pair.a} and {pair.b} is {chance!r}: it is a number above 0, up to 1.")
+        out.append(replace(pair, p_value=chance))
+    return tuple(out)

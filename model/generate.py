@@ -1,49 +1,51 @@
 """Sampling: whole records token by token, in batches, at constant work per token, always well formed.
 
-B records, V vocabulary, k side of a window. A prompt is the beginning of a record: nothing, a caption (caption first),
-a picture (image first), or part of one. The windows of new tokens come from the pipeline's stream, the same
-definition as in training.
+B records, L tokens, V vocabulary, k side of a window. A prompt is the beginning of a record: nothing, a caption
+(caption first), a picture (image first), or part of one. The windows of new tokens come from the pipeline's stream, the
+same definition as in training. What all prompts tell is read at once, the same beginnings once; records that have ended
+leave the batch when half of it has.
+
+Sample n of a seed is the same whatever is drawn beside it, up to rounding: sums over a larger batch may differ in their
+last bit, and about one float32 record in a thousand then turns another way. In float64 it does not happen.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import Bool, Int64, UInt8
 
-from model.batches import start_id
+from model.batches import pad, start_id
 from model.config import ModelConfig
 from model.grammar import Grammar
 from model.network import Network
-from palettes.vocabulary import NUL, Vocabulary
-from pipeline.tokenizer import Order, decode_record, encode, shape_text
+from model.picking import Chances, SampleConfig, log_odds, pick, shares
+from model.prompts import caption_prompt, completion_prompt, picture_prompt
+from palettes.vocabulary import LF, NUL, Vocabulary
+from pipeline.recipe import LARGEST_SIDE
+from pipeline.tokenizer import Order, decode_record
 from pipeline.windows import WindowStream
+
+__all__ = [
+    "Drawn", "InputStream", "Sample", "SampleConfig", "caption_prompt", "completion_prompt", "draw_records",
+    "draw_samples", "generate", "picture_prompt",
+]  # fmt: skip
+
+LONGEST_GIVEN = 1 << 30  # bytes of a caption that a prompt may tell
+SEGMENTS = 3  # of a record, each closed by LF
+Prompt = UInt8[np.ndarray, "_"]
+OnProgress = Callable[[int, int], None]  # records that are done, and all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SampleConfig:
-    """How to draw."""
+class Drawn:
+    """The ids of one record, a prompt and what was drawn after it."""
 
-    temperature: float = 1.0  # 0 takes the most probable token
-    top_k: int | None = None  # keep this many of the most probable
-    top_p: float = 1.0  # keep the most probable that hold this share together
-    seed: int = 0
-    max_side: int = 25
-    max_caption: int = 400  # bytes; a real caption is rarely longer than its picture
-
-    def __post_init__(self) -> None:
-        """Refuse what draws nothing, with the value and a way out."""
-        if not math.isfinite(self.temperature) or self.temperature < 0:
-            raise ValueError(
-                f"temperature is {self.temperature}: give 0 (no chance) or a finite number above; 1 is the model's own."
-            )
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"top_k is {self.top_k}: at least one token must be kept.")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p is {self.top_p}: it is a share greater than 0, up to 1.")
+    ids: UInt8[np.ndarray, "L"]
+    bits: float  # −log2 p of what was drawn, by the network's own odds among what was allowed
+    number: int  # of the sample: with the seed it names its chances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,8 @@ class Sample:
     caption: str
     ids: UInt8[np.ndarray, "L"]
     order: Order
+    bits: float  # −log2 p of what was drawn, the prompt left out; 0 where nothing was left to choose
+    number: int
 
 
 class InputStream:
@@ -78,104 +82,178 @@ class InputStream:
         return window
 
 
+class _Rows:
+    """What B records may go on with, and which have ended: by the grammar, or by nothing but their length."""
+
+    def __init__(self, grammar: Grammar, longest: Int64[np.ndarray, "B"], *, constrained: bool) -> None:
+        batch = len(longest)
+        self.ended: Bool[np.ndarray, "B"] = np.zeros(batch, dtype=np.bool_)
+        self._grammar, self._at = grammar, grammar.start(batch) if constrained else None
+        self._everything = np.ones((batch, len(grammar.vocabulary)), dtype=np.bool_)
+        self._left, self._closed = longest, np.zeros(batch, dtype=np.int64)
+
+    def mask(self) -> Bool[np.ndarray, "B V"]:
+        return self._everything if self._at is None else self._grammar.mask(self._at)
+
+    def push(self, ids: UInt8[np.ndarray, "B"]) -> None:
+        if self._at is not None:
+            self._at = self._grammar.follow(self._at, ids)
+            self.ended = self._at.ended
+            return
+        self._left, self._closed = self._left - 1, self._closed + (ids == LF)
+        self.ended = self.ended | (ids == NUL) | (self._closed >= SEGMENTS) | (self._left <= 0)
+
+
 def generate(
     network: Network,
     vocabulary: Vocabulary,
-    prompts: Sequence[UInt8[np.ndarray, "_"]],
+    prompts: Sequence[Prompt],
     order: Order = "image_first",
     config: SampleConfig | None = None,
-) -> list[UInt8[np.ndarray, "_"]]:
+) -> list[Prompt]:
     """Return one whole record for each prompt, which it begins with; the same for the same seed and prompts.
 
-    ValueError when a prompt is not the beginning of a record of this order.
+    Unconstrained, what comes is perhaps no record: it ends by its third LF, by the first NUL, or at the length of the
+    longest record, and `Grammar.why_not` judges it. ValueError when a prompt is not the beginning of a record of this
+    order.
     """
+    return [one.ids for one in draw_records(network, vocabulary, prompts, order, config)]
+
+
+def draw_records(
+    network: Network,
+    vocabulary: Vocabulary,
+    prompts: Sequence[Prompt],
+    order: Order = "image_first",
+    config: SampleConfig | None = None,
+    on_progress: OnProgress = lambda _done, _all: None,
+) -> list[Drawn]:
+    """Return what `generate` does, each record with its bits and its number."""
     how = config or SampleConfig()
     if len(vocabulary) != network.vocabulary_size:
         raise ValueError(
             f"the network knows {network.vocabulary_size} ids, the vocabulary {len(vocabulary)}: use its own."
         )
-    if not prompts:
-        return []
-    given = (
-        max(map(len, prompts)) if order == "text_first" else 0
-    )  # a caption that is given may be longer than drawn ones
-    grammar = Grammar(vocabulary, order, how.max_side, max(how.max_caption, given))
-    for prompt in prompts:
-        grammar.read(prompt)
+    given = Grammar(vocabulary, order, LARGEST_SIDE, LONGEST_GIVEN)  # a prompt may tell more than is ever drawn
+    for prompt in {prompt.tobytes(): prompt for prompt in prompts}.values():
+        given.read(prompt)
+    grammar = Grammar(vocabulary, order, how.max_side, how.max_caption)
+    parts = [range(start, min(start + how.batch, len(prompts))) for start in range(0, len(prompts), how.batch)]
+    drawn: list[Drawn] = []
     was_training = network.training
     network.eval()
-    with torch.inference_mode():
-        drawn = _draw(network, grammar, prompts, how)
-    network.train(was_training)
-    return [row[: int(np.argmax(row == NUL)) or None] if NUL in row else row for row in drawn]
+    try:
+        with torch.inference_mode():
+            for part in parts:
+                one = _Drawing(network, grammar, [prompts[i] for i in part], how, how.first + part.start)
+                for ended in one.run():
+                    on_progress(part.start + ended, len(prompts))
+                drawn += one.records()
+    finally:
+        network.train(was_training)
+    return drawn
 
 
-def _draw(
-    network: Network, grammar: Grammar, prompts: Sequence[UInt8[np.ndarray, "_"]], how: SampleConfig
-) -> UInt8[np.ndarray, "B L"]:
-    batch, generator = len(prompts), torch.Generator().manual_seed(how.seed)
-    inputs, state, memory = (
-        InputStream(batch, network.config, grammar.order),
-        grammar.start(batch),
-        network.initial_state(batch),
-    )
-    folded, windows = network.embedding.fold(), inputs.first()
-    told = np.zeros((batch, max(len(prompt) for prompt in prompts)), dtype=np.uint8)
-    lengths = np.array([len(prompt) for prompt in prompts])
-    for row, prompt in zip(told, prompts, strict=True):
-        row[: len(prompt)] = prompt
-    drawn: list[UInt8[np.ndarray, "B"]] = []
-    while not state.ended.all():
-        logits, memory = network.step(torch.from_numpy(windows), memory, folded)
-        place = len(drawn)
-        ids = pick(logits, torch.from_numpy(grammar.mask(state)), how, generator).numpy().astype(np.uint8)
-        if place < told.shape[1]:
-            ids = np.where(place < lengths, told[:, place], ids)
-        drawn.append(ids)
-        state = grammar.follow(state, ids)
-        windows = inputs.push(ids)
-    return np.stack(drawn, axis=1)
+class _Drawing:
+    """B records side by side, from the end of the shortest prompt to the end of the longest record."""
+
+    def __init__(
+        self, network: Network, grammar: Grammar, prompts: Sequence[Prompt], how: SampleConfig, first: int
+    ) -> None:
+        self.network, self.how, self.first = network, how, first
+        self.lengths = np.array([len(prompt) for prompt in prompts])  # of the prompts
+        self.told = pad(prompts)
+        start = int(self.lengths.min())
+        self.inputs = InputStream(len(prompts), network.config, grammar.order)
+        self.rows = _Rows(grammar, np.maximum(self.lengths, grammar.longest), constrained=how.constrained)
+        self.nats = np.zeros(len(prompts))
+        self.sizes = np.full(len(prompts), start)
+        self.ids = list(self.told[:, :start].T)
+        for column in self.ids:
+            self.rows.push(column)
+
+    def run(self) -> Iterator[int]:
+        """Draw token by token; yield how many records have ended whenever more have."""
+        start, batch = len(self.ids), len(self.told)
+        chances = Chances(self.how.seed, range(self.first, self.first + batch), start)
+        answers = _Answers(self.network, self.inputs, self.told[:, :start])
+        ended, everyone = 0, np.arange(batch)
+        while ended < batch:
+            log_p = log_odds(answers.logits, self.rows.mask())
+            ids, settled = self._with_prompts(pick(shares(log_p, self.how), chances.following()))
+            self.nats -= np.where(settled, 0.0, log_p[everyone, ids])
+            self.sizes += ~self.rows.ended
+            self.ids.append(ids)
+            self.rows.push(ids)
+            if (now := int(self.rows.ended.sum())) > ended:
+                ended = now
+                answers.drop(self.rows.ended)
+                yield ended
+            if ended < batch:
+                answers.push(ids)
+
+    def records(self) -> list[Drawn]:
+        """Return what was drawn."""
+        ids = np.stack(self.ids, axis=1)
+        return [
+            Drawn(ids=row[:size].copy(), bits=float(nats) / math.log(2), number=self.first + i)
+            for i, (row, size, nats) in enumerate(zip(ids, self.sizes, self.nats, strict=True))
+        ]
+
+    def _with_prompts(self, ids: UInt8[np.ndarray, "B"]) -> tuple[UInt8[np.ndarray, "B"], Bool[np.ndarray, "B"]]:
+        """Return the ids with NUL after each end and the prompts' own where they go on, and which of them were set."""
+        place, settled = len(self.ids), self.rows.ended
+        ids = np.where(settled, NUL, ids).astype(np.uint8)
+        if place < self.told.shape[1]:
+            given = place < self.lengths
+            return np.where(given, self.told[:, place], ids), settled | given
+        return ids, settled
 
 
-def pick(logits: Float[Tensor, "B V"], allowed: Tensor, how: SampleConfig, generator: torch.Generator) -> Tensor:
-    """Return one allowed id per row [B], drawn by temperature, top-k and top-p."""
-    masked = logits.double().masked_fill(~allowed, -torch.inf)
-    if how.temperature == 0:
-        return masked.argmax(dim=1)
-    scaled = masked / how.temperature
-    if how.top_k is not None and how.top_k < scaled.shape[1]:
-        least = scaled.topk(how.top_k, dim=1).values[:, -1:]
-        scaled = scaled.masked_fill(scaled < least, -torch.inf)
-    shares = torch.softmax(scaled, dim=1)
-    if how.top_p < 1:
-        sorted_shares, places = shares.sort(dim=1, descending=True)
-        before = sorted_shares.cumsum(dim=1) - sorted_shares
-        shares = shares.masked_fill((before >= how.top_p).gather(1, places.argsort(dim=1)), 0.0)
-    return torch.multinomial(shares, 1, generator=generator)[:, 0]
+class _Answers:
+    """The logits of B records' next tokens; the network goes on with those that have not ended."""
 
+    def __init__(self, network: Network, inputs: InputStream, told: UInt8[np.ndarray, "B L"]) -> None:
+        """Read what all prompts tell, each different one once."""
+        self.network, self.inputs, self.folded = network, inputs, network.embedding.fold()
+        self.device = next(network.parameters()).device
+        windows = [inputs.first(), *(inputs.push(ids) for ids in told.T)]
+        _, whom, back = np.unique(told, axis=0, return_index=True, return_inverse=True)
+        together = torch.from_numpy(np.stack([window[whom] for window in windows], axis=1)).to(self.device)
+        logits, state = network.prefill(together, network.initial_state(len(whom)), self.folded)
+        self.running = np.arange(len(told))  # whose state is held
+        self.logits = logits[:, -1].double().cpu().numpy()[back.ravel()]
+        self.state = network.select(state, torch.from_numpy(back.ravel()).to(self.device))
 
-def caption_prompt(caption: str, vocabulary: Vocabulary) -> UInt8[np.ndarray, "L"]:
-    """Return the beginning of a caption-first record: its picture is to be drawn."""
-    if not caption:
-        raise ValueError("the caption is empty: give a text, or draw from no prompt at all.")
-    return encode([caption], vocabulary)
+    def drop(self, ended: Bool[np.ndarray, "B"]) -> None:
+        """Go on without records that have ended, once half of those that are read have."""
+        on = np.flatnonzero(~ended[self.running])
+        if len(on) and 2 * len(on) <= len(self.running):
+            self.state = self.network.select(self.state, torch.from_numpy(on).to(self.device))
+            self.running = self.running[on]
 
-
-def picture_prompt(sprite: UInt8[np.ndarray, "h w"], vocabulary: Vocabulary) -> UInt8[np.ndarray, "L"]:
-    """Return the beginning of an image-first record: its caption is to be written."""
-    return encode([shape_text(*sprite.shape), sprite], vocabulary)
+    def push(self, ids: UInt8[np.ndarray, "B"]) -> None:
+        """Read one more token of each record."""
+        some = torch.from_numpy(self.inputs.push(ids)[self.running]).to(self.device)
+        logits, self.state = self.network.step(some, self.state, self.folded)
+        self.logits[self.running] = logits.double().cpu().numpy()
 
 
 def draw_samples(
     network: Network,
     vocabulary: Vocabulary,
-    prompts: Sequence[UInt8[np.ndarray, "_"]],
+    prompts: Sequence[Prompt],
     order: Order = "image_first",
     config: SampleConfig | None = None,
+    on_progress: OnProgress = lambda _done, _all: None,
 ) -> list[Sample]:
-    """Return `generate` as pictures and texts."""
+    """Return `draw_records` as pictures and texts; ValueError when nothing makes sure that they are some."""
+    if config is not None and not config.constrained:
+        raise ValueError("without the grammar what is drawn may be no picture: use `draw_records`, which gives ids.")
     samples = []
-    for ids in generate(network, vocabulary, prompts, order, config):
-        sprite, caption = decode_record(ids, vocabulary)
-        samples.append(Sample(sprite=sprite, caption=caption, ids=ids, order=order))
+    for one in draw_records(network, vocabulary, prompts, order, config, on_progress):
+        sprite, caption = decode_record(one.ids, vocabulary)
+        samples.append(
+            Sample(sprite=sprite, caption=caption, ids=one.ids, order=order, bits=one.bits, number=one.number)
+        )
     return samples

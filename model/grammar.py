@@ -5,7 +5,7 @@ A record is the shape `(h, w)`, the image, the caption, each closed by LF; the c
 makes of a no-break space. B records, V vocabulary, P phases.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 
@@ -30,6 +30,7 @@ class Phase(IntEnum):
     END = 8  # nothing more: NUL
 
 
+OPEN, HEIGHT, GAP, WIDTH, SHAPE_END, IMAGE, CAPTION, PAIR, END = map(int, Phase)  # plain numbers compare much faster
 ID = {chr(byte): i for i, byte in enumerate(BYTES)}
 OPENING, CLOSING, COMMA, SPACE, ZERO = ID["("], ID[")"], ID[","], ID[" "], ID["0"]
 FIRST_OF_PAIR, SECOND_OF_PAIR = ID["\xc2"], ID["\xa0"]
@@ -45,12 +46,11 @@ class GrammarState:
     row: Int64[np.ndarray, "B"]
     column: Int64[np.ndarray, "B"]
     caption: Int64[np.ndarray, "B"]  # bytes read of it
-    segments: Int64[np.ndarray, "B"]  # closed so far
 
     @property
     def ended(self) -> Bool[np.ndarray, "B"]:
         """Tell which records are complete."""
-        done: Bool[np.ndarray, "B"] = self.phase == Phase.END
+        done: Bool[np.ndarray, "B"] = self.phase == END
         return done
 
 
@@ -68,32 +68,39 @@ class Grammar:
         if self.max_side < 1 or self.max_caption < 1:
             raise ValueError(f"max_side is {self.max_side} and max_caption {self.max_caption}: both must be 1 or more.")
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest record: its shape, its largest picture, its longest caption."""
+        shape = len(f"({self.max_side}, {self.max_side})") + 1
+        return shape + self.max_side * (self.max_side + 1) + self.max_caption + 1
+
     def start(self, batch: int) -> GrammarState:
         """Return the state of B records of which nothing was read."""
         zeros = np.zeros(batch, dtype=np.int64)
-        first = Phase.OPEN if self.order == "image_first" else Phase.CAPTION
+        first = OPEN if self.order == "image_first" else CAPTION
         sides = np.zeros((batch, 2), dtype=np.int64)
-        return GrammarState(phase=zeros + first, sides=sides, row=zeros, column=zeros, caption=zeros, segments=zeros)
+        return GrammarState(phase=zeros + first, sides=sides, row=zeros, column=zeros, caption=zeros)
 
     def mask(self, state: GrammarState) -> Bool[np.ndarray, "B V"]:
         """Return which ids may come next; each row allows at least one."""
-        allowed: Bool[np.ndarray, "B V"] = self._by_phase[state.phase].copy()
-        for phase, side, closer in ((Phase.HEIGHT, 0, COMMA), (Phase.WIDTH, 1, CLOSING)):
-            at = np.flatnonzero(state.phase == phase)
-            value = state.sides[at, side]
-            grown = value[:, None] * 10 + DIGITS
-            allowed[at, ZERO : ZERO + 10] = (grown >= 1) & (grown <= self.max_side)
-            allowed[at, closer] = value >= 1
-        at = np.flatnonzero(state.phase == Phase.IMAGE)
-        full = state.column[at] == state.sides[at, 1]
-        last = state.row[at] == state.sides[at, 0] - 1
-        allowed[at, FIRST_COLOUR : FIRST_COLOUR + len(self.vocabulary.palette)] = ~full[:, None]
-        allowed[at, TAB], allowed[at, LF] = full & ~last, full & last
-        at = np.flatnonzero(state.phase == Phase.CAPTION)
-        left = self.max_caption - state.caption[at]
-        allowed[at, LF + 1 : FIRST_COLOUR] &= left[:, None] >= 1
-        allowed[at, FIRST_OF_PAIR] = left >= 2  # noqa: PLR2004 - a pair
-        allowed[at, LF] = state.caption[at] >= 1
+        allowed: Bool[np.ndarray, "B V"] = self._by_phase[state.phase]
+        present = set(state.phase.tolist())
+        for phase, side, closer in ((HEIGHT, 0, COMMA), (WIDTH, 1, CLOSING)):
+            if phase in present:
+                at = np.flatnonzero(state.phase == phase)
+                value = state.sides[at, side]
+                grown = value[:, None] * 10 + DIGITS
+                allowed[at, ZERO : ZERO + 10] = (grown >= 1) & (grown <= self.max_side)
+                allowed[at, closer] = value >= 1
+        if IMAGE in present:
+            at = np.flatnonzero(state.phase == IMAGE)
+            full = state.column[at] == state.sides[at, 1]
+            last = state.row[at] == state.sides[at, 0] - 1
+            allowed[at] = self._in_image[np.where(full, 1 + last, 0)]
+        if CAPTION in present:
+            at = np.flatnonzero(state.phase == CAPTION)
+            count = state.caption[at]
+            allowed[at] = self._in_caption[np.minimum(count, 1), np.maximum(np.minimum(self.max_caption - count, 2), 0)]
         return allowed
 
     def advance(self, state: GrammarState, ids: UInt8[np.ndarray, "B"]) -> GrammarState:
@@ -107,24 +114,22 @@ class Grammar:
 
     def follow(self, state: GrammarState, ids: UInt8[np.ndarray, "B"]) -> GrammarState:
         """Return what `advance` does, for ids already known to be allowed."""
-        told = ids.astype(np.int64)
-        digit = (told >= ZERO) & (told < ZERO + 10)
-        sides = state.sides.copy()
-        for phase, side in ((Phase.HEIGHT, 0), (Phase.WIDTH, 1)):
-            grows = digit & (state.phase == phase)
-            sides[grows, side] = sides[grows, side] * 10 + told[grows] - ZERO
-        in_image, in_caption = state.phase == Phase.IMAGE, np.isin(state.phase, (Phase.CAPTION, Phase.PAIR))
-        row_ended = in_image & (told == TAB)
-        closed = (told == LF) & ~state.ended
-        segments = state.segments + closed
-        return replace(
-            state,
-            phase=self._next_phase(state.phase, told, segments, closed),
+        phase, sides = state.phase, state.sides
+        if not {HEIGHT, WIDTH}.isdisjoint(phase.tolist()):
+            in_shape = np.flatnonzero((phase == HEIGHT) | (phase == WIDTH))
+            sides, digit = sides.copy(), ids[in_shape].astype(np.int64) - ZERO
+            grows = (digit >= 0) & (digit <= DIGITS[-1])
+            at = in_shape[grows], (phase[in_shape][grows] == WIDTH).astype(np.int64)
+            sides[at] = sides[at] * 10 + digit[grows]
+        in_image = phase == IMAGE
+        row_ended = in_image & (ids == TAB)
+        in_caption = ((phase == CAPTION) | (phase == PAIR)) & (ids != LF)
+        return GrammarState(
+            phase=self._moves[phase, ids],
             sides=sides,
             row=state.row + row_ended,
             column=np.where(row_ended, 0, state.column + in_image),
-            caption=state.caption + (in_caption & ~closed),
-            segments=segments,
+            caption=state.caption + in_caption,
         )
 
     def read(self, ids: UInt8[np.ndarray, "L"]) -> GrammarState:
@@ -159,37 +164,34 @@ class Grammar:
     def _by_phase(self) -> Bool[np.ndarray, "P V"]:
         """What each phase allows whatever else is known; sides, rows and lengths are looked at in `mask`."""
         table = np.zeros((len(Phase), len(self.vocabulary)), dtype=np.bool_)
-        for phase, token in ((Phase.OPEN, OPENING), (Phase.SPACE, SPACE), (Phase.SHAPE_END, LF), (Phase.END, NUL)):
+        for phase, token in ((OPEN, OPENING), (GAP, SPACE), (SHAPE_END, LF), (PAIR, SECOND_OF_PAIR), (END, NUL)):
             table[phase, token] = True
-        table[Phase.PAIR, SECOND_OF_PAIR] = True
-        table[Phase.CAPTION, LF + 1 : FIRST_COLOUR] = True
-        table[Phase.CAPTION, SECOND_OF_PAIR] = False
         return table
 
-    def _next_phase(
-        self,
-        phase: Int64[np.ndarray, "B"],
-        told: Int64[np.ndarray, "B"],
-        segments: Int64[np.ndarray, "B"],
-        closed: Bool[np.ndarray, "B"],
-    ) -> Int64[np.ndarray, "B"]:
-        opened = self._opened[segments]  # what follows a segment that was just closed
-        moves = (
-            closed,
-            phase == Phase.OPEN,
-            (phase == Phase.HEIGHT) & (told == COMMA),
-            phase == Phase.SPACE,
-            (phase == Phase.WIDTH) & (told == CLOSING),
-            (phase == Phase.CAPTION) & (told == FIRST_OF_PAIR),
-            phase == Phase.PAIR,
-        )
-        after = (opened, Phase.HEIGHT, Phase.SPACE, Phase.WIDTH, Phase.SHAPE_END, Phase.PAIR, Phase.CAPTION)
-        moved: Int64[np.ndarray, "B"] = np.select(moves, after, default=phase)
-        return moved
+    @cached_property
+    def _in_image(self) -> Bool[np.ndarray, "3 V"]:
+        """What may stand inside a row, at its end, and at the end of the last one."""
+        table = np.zeros((3, len(self.vocabulary)), dtype=np.bool_)
+        table[0, FIRST_COLOUR : FIRST_COLOUR + len(self.vocabulary.palette)] = True
+        table[1, TAB] = table[2, LF] = True
+        return table
 
     @cached_property
-    def _opened(self) -> Int64[np.ndarray, "4"]:
-        """The phase that begins after so many closed segments."""
-        image = (Phase.OPEN, Phase.IMAGE)
-        phases = (*image, Phase.CAPTION) if self.order == "image_first" else (Phase.CAPTION, *image)
-        return np.array([*phases, Phase.END], dtype=np.int64)
+    def _in_caption(self) -> Bool[np.ndarray, "2 3 V"]:
+        """What may stand where nothing or something of a caption was read and 0, 1 or more bytes are left for it."""
+        table = np.zeros((2, 3, len(self.vocabulary)), dtype=np.bool_)
+        table[:, 1:, LF + 1 : FIRST_COLOUR] = True
+        table[:, 1, FIRST_OF_PAIR] = table[:, :, SECOND_OF_PAIR] = False
+        table[1, :, LF] = True
+        return table
+
+    @cached_property
+    def _moves(self) -> Int64[np.ndarray, "P V"]:
+        """The phase after each phase and id."""
+        moves = np.repeat(np.arange(len(Phase))[:, None], len(self.vocabulary), axis=1)
+        moves[OPEN], moves[GAP], moves[PAIR] = HEIGHT, WIDTH, CAPTION
+        moves[HEIGHT, COMMA], moves[WIDTH, CLOSING], moves[CAPTION, FIRST_OF_PAIR] = GAP, SHAPE_END, PAIR
+        image_first = self.order == "image_first"
+        moves[SHAPE_END, LF] = IMAGE
+        moves[IMAGE, LF], moves[CAPTION, LF] = (CAPTION, END) if image_first else (END, OPEN)
+        return moves

@@ -81,8 +81,8 @@ def evaluate_run(release: Release, run: Path) -> Evaluation:
 def evaluate_checkpoint(release: Release, checkpoint: Path) -> Evaluation:
     """Score a checkpoint and all baselines, which are fitted to the training split alone, on the test split."""
     one_thread()
-    network, info = load_checkpoint(checkpoint, release.vocabulary)
-    model = NetworkModel(network, name=info.model.core.upper())
+    network, _ = load_checkpoint(checkpoint, release.vocabulary)
+    model = NetworkModel(network)
     baselines = fit_baselines(load_tokens(release, "train"), release.vocabulary)
     found = evaluate([model, *baselines], load_tokens(release, "test"), release.version, "test", seed=0)
     return replace(found, weights=weights_digest(network.state_dict()))

@@ -1,111 +1,50 @@
-"""Training: next-token cross entropy at every position of whole records, resumable to the bit, best on validation kept.
+"""Training: next-token cross entropy of the scored places, resumable to the bit, best on validation kept.
 
-B batch, L tokens, V vocabulary. Bits are per token in training and per record in validation.
+B batch, L tokens, V vocabulary. Bits are per target in training and per record in validation. One loop serves whole
+records and the paper's sequences (model/feeds.py), CPU and CUDA (model/devices.py), one process and several
+(model/parallel.py).
 """
 
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from model.batches import Batch, BatchReader, TokenTable, load_tokens
-from model.checkpoint import CheckpointInfo, TrainingState, load_checkpoint, read_state, save_checkpoint, settle
-from model.config import ModelConfig, TrainConfig
+from model.batches import Member
+from model.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint, settle
+from model.config import ModelConfig, TrainConfig, require_causal_loss
+from model.devices import Engine, device_of
+from model.feeds import Place, training_feed, validation_feed
+from model.history import History, Moment
+from model.interrupts import StopRequest, TrainingStopped, stop_requests
 from model.network import Network
-from model.objective import BITS, learning_rate, loss_of, validation_bits
-from palettes.vocabulary import Vocabulary
+from model.objective import BITS, learning_rate, loss_of, nats_of
+from model.parallel import Processes, local_rank, processes
+from model.training_run import (
+    LOG,
+    Progress,
+    Run,
+    RunDescription,
+    TrainData,
+    claim,
+    describe_run,
+    forget,
+    resume,
+    save_last,
+)
 from pipeline.locks import only_one
-from pipeline.records import DatasetVersion
-from pipeline.release import Release, write_text
+from pipeline.release import Release
 
-BETAS = (0.9, 0.98)  # a shorter memory of squares than torch's default: runs are a few thousand steps
+__all__ = ["OnProgress", "Progress", "TrainData", "TrainingStopped", "resume_run", "train"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainData:
-    """What a run learns from and is judged by."""
-
-    train: TokenTable
-    validation: TokenTable
-    vocabulary: Vocabulary
-    dataset: DatasetVersion
-
-    @classmethod
-    def from_release(cls, release: Release) -> "TrainData":
-        """Read both splits of a release."""
-        return cls(
-            train=load_tokens(release, "train"),
-            validation=load_tokens(release, "validation"),
-            vocabulary=release.vocabulary,
-            dataset=release.version,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """What can be shown after a step."""
-
-    step: int
-    steps: int  # of the whole run
-    epoch: int
-    epochs: int
-    seconds: float
-    train_bits: float  # per token, over this epoch so far
-    tokens_per_second: float
-    validation_bits: float | None  # per record, of the last evaluation
-    best_bits: float | None
-
-    @property
-    def remaining(self) -> float:
-        """Seconds left at this pace."""
-        return self.seconds / max(self.step, 1) * (self.steps - self.step)
-
-
+BETA1 = 0.9
+TELL_EVERY = 20  # steps between two lines of history; on a GPU also between two looks at the loss
+DROPOUT_DICE = 7919  # tells the dropout of one process from that of the next
 OnProgress = Callable[[Progress], None]
-
-
-@dataclass(slots=True, kw_only=True)
-class _Counters:
-    """Where a run stands: all of it is saved, so that a resumed run goes on exactly here."""
-
-    step: int = 0
-    epoch: int = 0  # the one being read
-    batch: int = 0  # batches of it already read
-    tokens: int = 0  # of loss, in all
-    epoch_nats: float = 0.0
-    epoch_tokens: int = 0
-    seconds: float = 0.0
-    evaluations: int = 0
-    evaluations_since_best: int = 0
-    validation_bits: float | None = None
-    best_bits: float | None = None
-    stopped: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class _Run:
-    """A run in memory."""
-
-    data: TrainData
-    config: TrainConfig
-    folder: Path
-    network: Network
-    optimizer: torch.optim.AdamW
-    reader: BatchReader
-    validation: BatchReader
-    steps: int
-    at: _Counters = field(default_factory=_Counters)
-    resumed_at: float = field(default_factory=time.monotonic)
-    saved_at: float = field(default_factory=time.monotonic)
-
-    def seconds(self) -> float:
-        """Time trained, earlier sittings included."""
-        return self.at.seconds + time.monotonic() - self.resumed_at
 
 
 def train(
@@ -118,114 +57,194 @@ def train(
     """Train a network and return what is known of its best checkpoint, `folder/checkpoints/best`.
 
     A folder that holds an unfinished run of the same model, recipe and dataset is resumed; its losses are those of
-    an unbroken run. ValueError when it holds another run, RuntimeError while another process trains in it. A kill at
-    any moment leaves the last checkpoint whole.
+    an unbroken run. ValueError when it holds another run or this machine lacks the recipe's device, RuntimeError
+    while another process trains in it. A kill at any moment leaves the last checkpoint whole; SIGTERM and Ctrl-C keep
+    one of the step being done, then TrainingStopped is raised. Under torchrun all processes call it alike, and
+    `batch_tokens` is what each reads at once; the first one alone writes and calls `on_progress`.
     """
+    require_causal_loss(model_config, config)
     if config.threads:
         torch.set_num_threads(config.threads)
+    device = device_of(config, local_rank())
     best, last = folder / "checkpoints" / "best", folder / "checkpoints" / "last"
-    with only_one(folder, "training in"):
-        run = _start(data, model_config, config, folder)
-        settle(best)
-        settle(last)
+    with ExitStack() as held:
+        group = held.enter_context(processes(device))
+        group.first_does(lambda: held.enter_context(only_one(folder, "training in")))
+        run = _start(data, model_config, config, folder, group)
+        group.first_does(lambda: _take(run))
         if last.exists():
-            _resume(run)
-        _forget(run)
+            resume(run)
+        if group.leads:
+            forget(run)
+            run.history = History(folder, run.at.step, run.at.evaluations)
+        run.asked = held.enter_context(stop_requests())
         while run.at.epoch < config.epochs and not run.at.stopped:
-            _epoch(run, on_progress)
+            _epoch(run, on_progress if group.leads else lambda _: None)
         if not best.exists():  # stopped before the first evaluation
             _evaluate(run)
-            _save_last(run)
+            save_last(run)
+        group.sums([0.0])  # the first process has written
         return load_checkpoint(best)[1]
 
 
-def _start(data: TrainData, model_config: ModelConfig, config: TrainConfig, folder: Path) -> _Run:
-    """Make a run of fresh parameters and write down what it is."""
+def resume_run(
+    folder: Path, release: Release | None = None, on_progress: OnProgress = lambda _: None
+) -> CheckpointInfo:
+    """Go on with the run in a folder, by nothing but what its config.json says.
+
+    Without `release` the one that config.json names is opened in the data root around the folder
+    (`<root>/runs/RUN` and `<root>/releases/NAME/VERSION`). ValueError when it is not there or another one than the
+    run was begun with.
+    """
+    run = describe_run(folder)
+    if release is None:
+        release = Release.open(folder.absolute().parent.parent / "releases" / run.dataset.repo_id / run.dataset.tag)
+    if release.version.digest != run.dataset.digest:
+        raise ValueError(
+            f"{str(folder)!r} was begun on {run.dataset.ref} with digest {run.dataset.digest[:12]}, but "
+            f"{release.version.ref} has {release.version.digest[:12]}: give the release that its config.json names."
+        )
+    return train(TrainData.from_release(release), run.model, run.train, folder, on_progress)
+
+
+def _take(run: Run) -> None:
+    """Make the folder this run's own, and put its checkpoints right after a kill."""
+    model, dataset = run.engine.network.config, run.data.dataset
+    claim(run.folder, RunDescription(model=model, train=run.config, dataset=dataset, processes=run.group.size))
+    for name in ("best", "last"):
+        settle(run.folder / "checkpoints" / name)
+
+
+def _start(data: TrainData, model_config: ModelConfig, config: TrainConfig, folder: Path, group: Processes) -> Run:
+    """Make a run of fresh parameters, the same in every process."""
     torch.manual_seed(config.seed)
     network = Network(model_config, len(data.vocabulary))
-    decayed = [p for p in network.parameters() if p.ndim > 1]
+    engine = Engine.of(network, config, group.device)
+    if group.rank:
+        torch.manual_seed(config.seed + DROPOUT_DICE * group.rank)
+    decayed = [p for name, p in network.named_parameters() if p.ndim > 1 and not name.endswith("A_log")]
     plain = [p for p in network.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-    reader = BatchReader(data.train, model_config)
-    run = _Run(
+    betas = (BETA1, config.beta2)
+    feed = training_feed(data.train, model_config, config, Place(device=group.device, processes=group.size))
+    return Run(
         data=data,
         config=config,
         folder=folder,
-        network=network,
-        optimizer=torch.optim.AdamW(groups, lr=config.learning_rate, betas=BETAS, weight_decay=config.weight_decay),
-        reader=reader,
-        validation=BatchReader(data.validation, model_config),
-        steps=sum(reader.steps(config.batch_tokens, (config.seed, epoch)) for epoch in range(config.epochs)),
+        engine=engine,
+        optimizer=torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, weight_decay=config.weight_decay),
+        feed=feed,
+        validation=validation_feed(data.validation, model_config, config, Place(device=group.device)),
+        steps=sum(len(feed.plan((config.seed, epoch))) for epoch in range(config.epochs)),
+        group=group,
+        asked=StopRequest(),
+        unread=torch.zeros((), dtype=torch.float64, device=group.device),
     )
-    described = {"model": model_config.to_json(), "train": config.to_json(), "dataset": _dataset_json(data.dataset)}
-    _claim(folder, described)
-    return run
 
 
-def _claim(folder: Path, described: dict[str, dict[str, object]]) -> None:
-    """Write config.json of a run; ValueError when the folder holds another run."""
-    path = folder / "config.json"
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        other = [key for key in described if _unpinned(found.get(key)) != _unpinned(described[key])]
-        if other:
-            raise ValueError(f"{str(folder)!r} holds a run with another {other[0]}: choose another folder to train in.")
-        return
-    write_text(path, json.dumps(described, indent=2) + "\n")
-
-
-def _unpinned(said: object) -> object:
-    """Return what config.json says of something, but for the commit of a dataset: a folder with its rows has none."""
-    return {key: value for key, value in said.items() if key != "revision"} if isinstance(said, dict) else said
-
-
-def _epoch(run: _Run, on_progress: OnProgress) -> None:
+def _epoch(run: Run, on_progress: OnProgress) -> None:
     """Read what is left of an epoch, evaluate where it is due, and save."""
     config, at = run.config, run.at
-    batches = run.reader.epoch(config.batch_tokens, config.text_first, (config.seed, at.epoch))
-    for number, batch in enumerate(batches):
-        if number < at.batch:
-            continue
-        _step(run, batch)
-        at.batch = number + 1
-        on_progress(_progress(run))
-        if time.monotonic() - run.saved_at > config.checkpoint_seconds:
-            _save_last(run)
-        if config.seconds is not None and run.seconds() > config.seconds:
+    plan = run.feed.plan((config.seed, at.epoch))
+    for members in plan[at.batch :]:
+        _step(run, members)
+        at.batch += 1
+        _tell(run)
+        on_progress(run.progress())
+        if _is_over(run):
             at.stopped = True
             break
     due = (at.epoch + 1) % config.evaluate_every == 0 or at.epoch + 1 == config.epochs
     if due or at.stopped:
         _evaluate(run)
-        on_progress(_progress(run))
+        on_progress(run.progress())
     at.epoch, at.batch, at.epoch_nats, at.epoch_tokens = at.epoch + 1, 0, 0.0, 0
-    _save_last(run)
+    save_last(run)
 
 
-def _step(run: _Run, batch: Batch) -> None:
+def _step(run: Run, members: list[Member]) -> None:
+    """Learn from one batch, of which every process reads its share."""
     rate = learning_rate(run.config, run.at.step, run.steps)
     for group in run.optimizer.param_groups:
         group["lr"] = rate
-    nats = loss_of(run.network(torch.from_numpy(batch.windows)), batch)
+    tokens = run.feed.tokens(members)
     run.optimizer.zero_grad()
-    (nats / batch.tokens).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    torch.nn.utils.clip_grad_norm_(run.network.parameters(), run.config.clip)
+    if mine := run.group.share(members):
+        batch = run.feed.batch(mine)
+        nats = loss_of(run.engine.logits(batch.windows), batch)
+        (nats / tokens).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        run.unread += nats.detach()
+    network = run.engine.network
+    run.group.add_gradients(network)
+    torch.nn.utils.clip_grad_norm_(network.parameters(), run.config.clip)
     run.optimizer.step()
     run.at.step += 1
-    run.at.tokens += batch.tokens
-    run.at.epoch_tokens += batch.tokens
-    run.at.epoch_nats += float(nats.detach())
+    run.at.tokens += tokens
+    run.at.epoch_tokens += tokens
+    run.at.told_tokens += tokens
 
 
-def _evaluate(run: _Run) -> None:
+def _is_over(run: Run) -> bool:
+    """Tell whether the time is up, and keep the state where that is due.
+
+    TrainingStopped when somebody asked for the end. All processes agree: the first one's clock, anybody's signal.
+    """
+    config = run.config
+    clock = run.group.leads
+    late = clock and config.seconds is not None and run.seconds() > config.seconds
+    unsaved = clock and time.monotonic() - run.saved_at > config.checkpoint_seconds
+    asked, over, save = run.group.anyone(run.asked.wanted, late, unsaved)
+    if asked or save:
+        save_last(run)
+    if asked:
+        raise TrainingStopped(
+            f"training was stopped by {run.asked.name or 'another process'} at step {run.at.step} of {run.steps}; its "
+            f"state is kept in {run.folder}: run the same command, or `train --resume {run.folder}`, to go on."
+        )
+    return over
+
+
+def _tell(run: Run) -> None:
+    """Fetch the loss and write a line of history where it is time; on a CPU the loss is always at hand."""
+    due = run.at.step % TELL_EVERY == 0
+    if due or run.group.device.type == "cpu":
+        run.fetch()
+    if due:
+        _write(run, train_bits=run.at.told_nats * BITS / max(run.at.told_tokens, 1))
+        run.at.told_nats, run.at.told_tokens = 0.0, 0
+
+
+def _write(run: Run, *, train_bits: float | None = None, validation_bits: float | None = None) -> None:
+    at, seconds = run.at, run.seconds()
+    if run.history is None:
+        return
+    run.history.add(
+        Moment(
+            step=at.step,
+            epoch=at.epoch,
+            evaluations=at.evaluations,
+            train_bits=train_bits,
+            validation_bits=validation_bits,
+            learning_rate=run.optimizer.param_groups[0]["lr"],
+            tokens_per_second=round(at.tokens / max(seconds, 1e-9), 1),
+            seconds=round(seconds, 3),
+            time=round(time.time(), 3),
+        )
+    )
+
+
+def _evaluate(run: Run) -> None:
     """Measure on validation, write a line of log, keep the network when it is the best so far."""
-    at = run.at
-    at.validation_bits = validation_bits(run.network, run.validation)
+    at, plan = run.at, run.validation.plan((0,))
+    run.fetch()
+    (nats,) = run.group.sums([nats_of(run.engine.network, run.validation, run.group.share(plan))])
+    at.validation_bits = run.validation.per_record(nats, sum(map(run.validation.tokens, plan))) * BITS
     at.evaluations += 1
     at.evaluations_since_best += 1
     if at.best_bits is None or at.validation_bits < at.best_bits:
         at.best_bits, at.evaluations_since_best = at.validation_bits, 0
-        save_checkpoint(run.folder / "checkpoints" / "best", run.network, _info(run))
+        if run.group.leads:
+            save_checkpoint(run.folder / "checkpoints" / "best", run.engine.network, run.info())
     if run.config.patience is not None and at.evaluations_since_best >= run.config.patience:
         at.stopped = True
     line = {
@@ -236,69 +255,7 @@ def _evaluate(run: _Run) -> None:
         "validation_bits": at.validation_bits,
         "tokens": at.tokens,
     }
-    with (run.folder / "log.jsonl").open("a", encoding="utf-8") as log:
-        log.write(json.dumps(line) + "\n")
-
-
-def _info(run: _Run) -> CheckpointInfo:
-    return CheckpointInfo(
-        model=run.network.config,
-        vocabulary=run.data.vocabulary,
-        dataset=run.data.dataset,
-        training_digest=run.config.digest(),
-        step=run.at.step,
-        validation_bits=run.at.validation_bits,
-    )
-
-
-def _save_last(run: _Run) -> None:
-    tensors = {"torch_rng": torch.get_rng_state()}
-    for i, values in run.optimizer.state_dict()["state"].items():
-        tensors |= {f"{i}.{name}": tensor.contiguous() for name, tensor in values.items()}
-    numbers = asdict(run.at) | {"seconds": run.seconds()}
-    state = TrainingState(tensors=tensors, numbers=numbers)
-    save_checkpoint(run.folder / "checkpoints" / "last", run.network, _info(run), state)
-    run.saved_at = time.monotonic()
-
-
-def _resume(run: _Run) -> None:
-    """Take up weights, optimiser, random generator and counters."""
-    folder = run.folder / "checkpoints" / "last"
-    network, _ = load_checkpoint(folder, run.data.vocabulary)
-    run.network.load_state_dict(network.state_dict())
-    state = read_state(folder)
-    run.at = _Counters(**state.numbers)  # type: ignore[arg-type]  # written by asdict
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in state.tensors.items():
-        number, _, name = key.partition(".")
-        if name:
-            moments.setdefault(int(number), {})[name] = tensor
-    run.optimizer.load_state_dict({"state": moments, "param_groups": run.optimizer.state_dict()["param_groups"]})
-    torch.set_rng_state(state.tensors["torch_rng"])
-
-
-def _forget(run: _Run) -> None:
-    """Drop the log's lines of evaluations that will be done again: all of them when nothing was saved before a kill."""
-    log = run.folder / "log.jsonl"
-    if log.exists():
-        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
-        write_text(log, "".join(lines[: run.at.evaluations]))
-
-
-def _progress(run: _Run) -> Progress:
-    at, seconds = run.at, run.seconds()
-    return Progress(
-        step=at.step,
-        steps=run.steps,
-        epoch=at.epoch,
-        epochs=run.config.epochs,
-        seconds=seconds,
-        train_bits=at.epoch_nats * BITS / max(at.epoch_tokens, 1),
-        tokens_per_second=at.tokens / max(seconds, 1e-9),
-        validation_bits=at.validation_bits,
-        best_bits=at.best_bits,
-    )
-
-
-def _dataset_json(dataset: DatasetVersion) -> dict[str, object]:
-    return {"ref": dataset.ref, **asdict(dataset)}
+    if run.group.leads:
+        with (run.folder / LOG).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
+    _write(run, validation_bits=at.validation_bits)

@@ -1,8 +1,8 @@
 """Run the benchmarks: `make bench`, or `python -m tests.bench [WORD …]`.
 
-A word is the name of a set (pipeline, build, model, crawl, layouts), which alone is then run, or part of the names of
-the rows shown. The sets `large`, which builds 100,000 records, and `dedupe`, which builds eight releases and asks what
-each would upload, are run only when they are named.
+A word is the name of a set (pipeline, build, model, scan, train, generate, crawl, layouts), which alone is then run, or
+part of the names of the rows shown. The sets `large`, which builds 100,000 records, `scan`, whose naive loop takes
+minutes, and `dedupe`, which builds eight releases and asks what each would upload, are run only when they are named.
 """
 
 import sys
@@ -10,17 +10,30 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import build_rows, crawl_rows, dedupe_rows, layout_rows, model_rows, pipeline_rows
+from tests.bench import (
+    build_rows,
+    crawl_rows,
+    dedupe_rows,
+    generate_rows,
+    layout_rows,
+    model_rows,
+    pipeline_rows,
+    scan_rows,
+    train_rows,
+)
 
 SETS = {
     "pipeline": pipeline_rows.rows,
     "build": build_rows.rows,
     "model": model_rows.rows,
+    "scan": scan_rows.rows,
+    "train": train_rows.rows,
+    "generate": generate_rows.rows,
     "crawl": crawl_rows.rows,
     "large": build_rows.large_rows,
     "dedupe": dedupe_rows.rows,
 }
-ON_REQUEST = {"large", "dedupe"}
+ON_REQUEST = {"large", "dedupe", "scan"}
 
 
 def main(words: list[str]) -> None:

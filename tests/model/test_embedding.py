@@ -81,7 +81,10 @@ def test_the_centre_embedding_sees_the_centre_alone() -> None:
     ("values", "said"),
     [
         ({"k": 4}, "odd k"),
-        ({"core": "mamba"}, "not built yet"),
+        ({"core": "transformer", "d_state": 20}, "d_state is 20 with 4 heads.*multiple of 8"),
+        ({"heads": 0}, "heads is 0"),
+        ({"d_conv": 0}, "d_conv is 0"),
+        ({"d_inner": 0}, "d_inner is 0"),
         ({"token_width": 0}, "token_width is 0"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"layers": 0}, "layers is 0"),

@@ -10,8 +10,17 @@ from rich.console import Console
 
 from model.baselines import fit_baselines
 from model.batches import TokenTable
-from model.evaluate import Evaluation, PaperScores, evaluate, evaluation_table, read_evaluation, write_evaluation
+from model.evaluate import (
+    Evaluation,
+    PaperScores,
+    PaperVariant,
+    evaluate,
+    evaluation_table,
+    read_evaluation,
+    write_evaluation,
+)
 from model.language_model import Kind, LanguageModel
+from model.paper_metrics import paper_scores
 from palettes.vocabulary import Vocabulary
 from pipeline.records import DatasetVersion
 from pipeline.tokenizer import encode_record
@@ -50,7 +59,7 @@ def evaluation() -> Evaluation:
 def test_the_keys_are_the_published_ones(tmp_path: Path) -> None:
     write_evaluation(evaluation(), tmp_path / "evaluation.json")
     told = json.loads((tmp_path / "evaluation.json").read_text())
-    assert set(told) == {"dataset", "models", "paired", "seed", "code_version", "weights"}
+    assert set(told) == {"dataset", "models", "paired", "other_pairs", "seed", "code_version", "weights"}
     assert told["dataset"] == {"ref": "demo/beasts@v1.0.0", "revision": "r1", "digest": "d1", "split": "test"}
     row = told["models"][0]
     assert set(row) == {
@@ -61,7 +70,7 @@ def test_the_keys_are_the_published_ones(tmp_path: Path) -> None:
     assert set(row["accuracy"]) == {"total", "pixels", "row_ends", "caption"}
     assert row["bits_per_record"]["flag"] == "exact"
     assert row["paper"] is None
-    assert set(told["paired"][0]) == {"a", "b", "difference_bits", "ci95"}
+    assert set(told["paired"][0]) == {"a", "b", "difference_bits", "ci95", "p_value"}
 
 
 def test_an_evaluation_comes_back_from_its_file_unchanged(tmp_path: Path) -> None:
@@ -83,7 +92,59 @@ def test_an_evaluation_of_an_older_version_names_no_weights(tmp_path: Path) -> N
     assert read_evaluation(path).weights == ""
 
 
-@pytest.mark.parametrize("paper", [None, PaperScores(hamming=0.1, cosine=0.9, bleu=0.8, centre_accuracy=0.5)])
+def test_an_evaluation_of_an_older_version_is_read_without_what_came_later(tmp_path: Path) -> None:
+    path = tmp_path / "evaluation.json"
+    write_evaluation(evaluation(), path)
+    told = json.loads(path.read_text())
+    del told["other_pairs"]
+    for pair in told["paired"]:
+        del pair["p_value"]
+    told["models"][0]["paper"] = {"hamming": 0.1, "cosine": 0.9, "bleu": 0.8, "centre_accuracy": 0.5}
+    path.write_text(json.dumps(told))
+    found = read_evaluation(path)
+    assert found.other_pairs == ()
+    assert {pair.p_value for pair in found.paired} == {None}
+    assert found.models[0].paper == PaperScores(hamming=0.1, cosine=0.9, bleu=0.8, centre_accuracy=0.5)
+
+
+def test_every_two_models_are_compared_once() -> None:
+    found = evaluation()
+    names = [row.name for row in found.models]
+    pairs = [frozenset((pair.a, pair.b)) for pair in (*found.paired, *found.other_pairs)]
+    assert len(pairs) == len(set(pairs)) == len(names) * (len(names) - 1) // 2
+
+
+def test_the_papers_metrics_are_measured_when_asked_for(tmp_path: Path) -> None:
+    models = fit_baselines(table(1), VOCABULARY)[-2:]
+    found = evaluate(models, table(2), VERSION, "test", seed=0, paper=paper_scores)
+    for model, row in zip(models, found.models, strict=True):
+        assert row.paper == paper_scores(model, table(2))
+    write_evaluation(found, tmp_path / "evaluation.json")
+    assert read_evaluation(tmp_path / "evaluation.json") == found
+
+
+VARIANT = PaperVariant(
+    wrap=False,
+    reads="record",
+    excerpts=4,
+    hamming=0.1,
+    cosine=0.9,
+    bleu=0.8,
+    std=(0.0, 0.1, 0.2),
+    centre_accuracy=0.5,
+    text_accuracy=0.2,
+    other_accuracy=0.6,
+)
+
+
+@pytest.mark.parametrize(
+    "paper",
+    [
+        None,
+        PaperScores(hamming=0.1, cosine=0.9, bleu=0.8, centre_accuracy=0.5),
+        PaperScores(hamming=0.1, cosine=0.9, bleu=0.8, centre_accuracy=0.5, std=(0.1, 0.2, 0.3), variants=(VARIANT,)),
+    ],
+)
 def test_the_papers_scores_come_back_too(tmp_path: Path, paper: PaperScores | None) -> None:
     found = evaluation()
     told = replace(found, models=(replace(found.models[0], paper=paper), *found.models[1:]))

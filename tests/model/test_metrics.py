@@ -1,6 +1,7 @@
 """Bits by part add up to the total; intervals are seeded; what is no distribution is refused."""
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from model.baselines import fit_ngram
 from model.batches import TokenTable
-from model.metrics import bootstrap_mean, score
+from model.metrics import bootstrap_mean, score, sign_flip_p
 from palettes.vocabulary import LF, Vocabulary
 from pipeline.tokenizer import Part, encode_record
 
@@ -103,6 +104,22 @@ def test_intervals_are_seeded_and_hold_the_mean() -> None:
     assert interval.low < values.mean() < interval.high
     half = (interval.high - interval.low) / 2
     assert half == pytest.approx(1.96 * values.std() / np.sqrt(200), rel=0.15)
+
+
+def test_a_p_value_is_small_where_all_records_agree_and_natural_where_chance_rules() -> None:
+    rng = np.random.default_rng(1)
+    assert sign_flip_p(rng.uniform(0.5, 1, size=30), seed=0) == 1 / 2000
+    chance = [sign_flip_p(rng.normal(size=25), seed=i) for i in range(40)]
+    assert 0.3 < np.mean(chance) < 0.7
+    values = rng.normal(0.4, 1, size=40)
+    assert sign_flip_p(values, seed=3) == sign_flip_p(-values, seed=3)
+
+
+def test_a_p_value_is_exact_where_all_flips_can_be_listed() -> None:
+    values = np.array([3.0, 1.0, 2.0, -0.5])
+    signs = np.array(list(product([-1, 1], repeat=4)))
+    exact = np.mean(np.abs((signs * values).mean(axis=1)) >= abs(values.mean()) - 1e-12)
+    assert sign_flip_p(values, seed=2) == pytest.approx(exact, abs=0.04)
 
 
 def test_an_empty_split_is_refused() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.batches import read_windows
-from model.config import Look, ModelConfig
+from model.config import CORE_NAMES, Core, Look, ModelConfig
 from model.generate import InputStream
 from model.language_model import BatchedLanguageModel
 from model.network import Network, NetworkModel
@@ -14,11 +14,12 @@ from pipeline.tokenizer import ORDERS, Order, encode_record
 from tests.strategies import captions, sprites
 
 VOCABULARY = Vocabulary()
+cores = st.sampled_from(sorted(CORE_NAMES))
 
 
 def network(**changes: object) -> Network:
     torch.manual_seed(1)
-    config = ModelConfig(**({"d_model": 10, "d_state": 6, "k": 3, "dropout": 0.3} | changes))  # type: ignore[arg-type]
+    config = ModelConfig(**({"d_model": 10, "d_state": 6, "heads": 3, "k": 3, "dropout": 0.3} | changes))  # type: ignore[arg-type]
     return Network(config, len(VOCABULARY)).double().eval()
 
 
@@ -28,11 +29,12 @@ def network(**changes: object) -> Network:
     order=st.sampled_from(ORDERS),
     look=st.sampled_from(["ahead", "current"]),
     embedding=st.sampled_from(["pxby", "centre"]),
+    core=cores,
 )
 def test_stepping_through_records_equals_reading_them_whole(
-    *, records: list[tuple[np.ndarray, str]], order: Order, look: Look, embedding: str
+    *, records: list[tuple[np.ndarray, str]], order: Order, look: Look, embedding: str, core: Core
 ) -> None:
-    made = network(look=look, embedding=embedding)
+    made = network(look=look, embedding=embedding, core=core)
     rows = [encode_record(sprite, caption, VOCABULARY, order) for sprite, caption in records]
     length = min(map(len, rows))
     whole = torch.stack([made(torch.from_numpy(read_windows(ids, made.config)[:length])[None])[0] for ids in rows])
@@ -46,11 +48,11 @@ def test_stepping_through_records_equals_reading_them_whole(
 
 
 @settings(max_examples=25)
-@given(sprites(5), captions, st.sampled_from(ORDERS), st.sampled_from(["ahead", "current"]), st.data())
+@given(sprites(5), captions, st.sampled_from(ORDERS), st.sampled_from(["ahead", "current"]), cores, st.data())
 def test_no_later_id_changes_an_earlier_answer(
-    sprite: np.ndarray, caption: str, order: Order, look: Look, data: st.DataObject
+    sprite: np.ndarray, caption: str, order: Order, look: Look, core: Core, data: st.DataObject
 ) -> None:
-    model = NetworkModel(network(look=look))
+    model = NetworkModel(network(look=look, core=core))
     ids = encode_record(sprite, caption, VOCABULARY, order)
     free = np.flatnonzero(ids >= 58)
     at = int(free[data.draw(st.integers(0, len(free) - 1))])
@@ -62,11 +64,15 @@ def test_no_later_id_changes_an_earlier_answer(
 
 
 @settings(max_examples=25)
-@given(st.lists(st.tuples(sprites(6), captions, st.sampled_from(ORDERS)), min_size=1, max_size=6), st.integers(1, 900))
+@given(
+    st.lists(st.tuples(sprites(6), captions, st.sampled_from(ORDERS)), min_size=1, max_size=6),
+    st.integers(1, 900),
+    cores,
+)
 def test_log_probs_do_not_depend_on_batching_or_padding(
-    records: list[tuple[np.ndarray, str, Order]], batch_tokens: int
+    records: list[tuple[np.ndarray, str, Order]], batch_tokens: int, core: Core
 ) -> None:
-    made = network()
+    made = network(core=core)
     rows = [encode_record(sprite, caption, VOCABULARY, order) for sprite, caption, order in records]
     together = NetworkModel(made, batch_tokens=batch_tokens).batch_log_probs(rows)
     for ids, found in zip(rows, together, strict=True):
@@ -80,6 +86,11 @@ def test_a_network_is_a_batched_language_model_and_counts_its_parameters() -> No
     model = NetworkModel(made, name="tiny")
     assert isinstance(model, BatchedLanguageModel)
     assert (model.name, model.kind, model.parameters) == ("tiny", "network", sum(p.numel() for p in made.parameters()))
+
+
+@pytest.mark.parametrize(("core", "name"), sorted(CORE_NAMES.items()))
+def test_a_network_is_named_after_its_core(core: Core, name: str) -> None:
+    assert NetworkModel(network(core=core)).name == name
 
 
 def test_asking_leaves_training_as_it_was() -> None:

@@ -1,10 +1,6 @@
 import fcntl
 import io
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,73 +8,54 @@ import pytest
 import torch
 from rich.console import Console
 
-from model.batches import BatchReader, TokenTable
+from model.batches import BatchReader
 from model.checkpoint import load_checkpoint, read_info
 from model.config import ModelConfig, TrainConfig
 from model.network import Network, NetworkModel
 from model.objective import BITS, learning_rate, validation_bits
 from model.progress import progress_bar
 from model.train import Progress, TrainData, train
-from palettes.vocabulary import Vocabulary
-from pipeline.records import DatasetVersion
-from pipeline.tokenizer import encode_record
+from tests.stripes import (
+    DATASET,
+    MODEL,
+    RECIPE,
+    VOCABULARY,
+    Enough,
+    log_of,
+    recipe,
+    stripes,
+    stripes_data,
+    weights_of,
+)
 
-VOCABULARY = Vocabulary()
-DATASET = DatasetVersion(repo_id="tests/stripes", tag="v1.0.0", revision="r", digest="d")
-MODEL = ModelConfig(d_model=16, d_state=12, k=3, dropout=0.2, layers=2)
-RECIPE = TrainConfig(epochs=3, batch_tokens=400, learning_rate=1e-2, seed=5)
-OFTEN = TrainConfig.from_json(RECIPE.to_json() | {"checkpoint_seconds": 1e-9})  # a state after each step
-
-
-class Stopped(Exception):  # noqa: N818 - not an error: a stand-in for a kill
-    pass
-
-
-def stripes(count: int, seed: int) -> TokenTable:
-    rng = np.random.default_rng(seed)
-    records = []
-    for i in range(count):
-        h, w, colour = rng.integers(2, 7), rng.integers(2, 7), rng.integers(0, 54)
-        sprite = np.full((h, w), colour, dtype=np.uint8)
-        sprite[::2] += 1
-        records.append((f"s{i}", encode_record(sprite, "stripes" * int(rng.integers(1, 4)), VOCABULARY)))
-    return TokenTable.from_records(records)
+OFTEN = recipe(checkpoint_seconds=1e-9)  # a state after each step
 
 
 @pytest.fixture(scope="module")
 def data() -> TrainData:
-    return TrainData(train=stripes(40, 0), validation=stripes(8, 1), vocabulary=VOCABULARY, dataset=DATASET)
+    return stripes_data()
 
 
-def log_of(folder: Path) -> list[dict[str, float]]:
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
-
-
-def weights_of(folder: Path, name: str) -> dict[str, torch.Tensor]:
-    return dict(load_checkpoint(folder / "checkpoints" / name)[0].state_dict())
-
-
-def train_in_pieces(data: TrainData, recipe: TrainConfig, folder: Path, stops: list[int]) -> None:
+def train_in_pieces(data: TrainData, config: TrainConfig, folder: Path, stops: list[int]) -> None:
     for stop in stops:
 
         def kill(at: Progress, stop: int = stop) -> None:
             if at.step >= stop:
-                raise Stopped
+                raise Enough
 
-        with pytest.raises(Stopped):
-            train(data, MODEL, recipe, folder, kill)
-    train(data, MODEL, recipe, folder)
+        with pytest.raises(Enough):
+            train(data, MODEL, config, folder, kill)
+    train(data, MODEL, config, folder)
 
 
 @pytest.mark.parametrize("between", [1e-9, 1e9])
 def test_a_run_that_was_killed_and_resumed_equals_an_unbroken_one(
     data: TrainData, tmp_path: Path, between: float
 ) -> None:
-    recipe = TrainConfig.from_json(RECIPE.to_json() | {"checkpoint_seconds": between})
-    train(data, MODEL, recipe, tmp_path / "whole")
+    config = recipe(checkpoint_seconds=between)
+    train(data, MODEL, config, tmp_path / "whole")
     steps = int(log_of(tmp_path / "whole")[-1]["step"])
-    train_in_pieces(data, recipe, tmp_path / "pieces", [2, steps // 2, steps // 2 + 2, steps])
+    train_in_pieces(data, config, tmp_path / "pieces", [2, steps // 2, steps // 2 + 2, steps])
     assert log_of(tmp_path / "whole") == log_of(tmp_path / "pieces")
     for name in ("best", "last"):
         whole, pieces = weights_of(tmp_path / "whole", name), weights_of(tmp_path / "pieces", name)
@@ -90,9 +67,9 @@ def run_until(data: TrainData, folder: Path, stop: int) -> None:
 
     def kill(at: Progress) -> None:
         if at.step >= stop:
-            raise Stopped
+            raise Enough
 
-    with pytest.raises(Stopped):
+    with pytest.raises(Enough):
         train(data, MODEL, OFTEN, folder, kill)
 
 
@@ -131,15 +108,15 @@ def test_the_best_network_survives_a_kill_in_its_swap_when_the_run_was_finished(
 
 
 def test_lines_of_a_run_that_died_before_its_first_state_are_not_kept(data: TrainData, tmp_path: Path) -> None:
-    seldom = TrainConfig.from_json(RECIPE.to_json() | {"checkpoint_seconds": 1e9})
+    seldom = recipe(checkpoint_seconds=1e9)
     train(data, MODEL, seldom, tmp_path / "whole")
 
     def kill(at: Progress) -> None:
         if at.validation_bits is not None:  # evaluated, logged, not yet saved
-            raise Stopped
+            raise Enough
 
     pieces = tmp_path / "pieces"
-    with pytest.raises(Stopped):
+    with pytest.raises(Enough):
         train(data, MODEL, seldom, pieces, kill)
     assert len(log_of(pieces)) == 1
     assert not (pieces / "checkpoints" / "last").exists()
@@ -191,8 +168,8 @@ def test_validation_bits_are_the_mean_cost_of_a_record(data: TrainData) -> None:
 
 
 def test_the_learning_rate_warms_up_then_falls_along_a_cosine() -> None:
-    recipe = TrainConfig(learning_rate=1.0, warm_up=0.1, final_share=0.1)
-    rates = [learning_rate(recipe, step, 100) for step in range(101)]
+    config = TrainConfig(learning_rate=1.0, warm_up=0.1, final_share=0.1)
+    rates = [learning_rate(config, step, 100) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == rates[10] == max(rates) == 1.0
     assert rates[55] == pytest.approx(0.55)
@@ -214,9 +191,9 @@ def test_a_folder_with_another_run_is_refused(data: TrainData, tmp_path: Path) -
 
 
 def test_patience_ends_a_run_that_no_longer_gets_better(data: TrainData, tmp_path: Path) -> None:
-    recipe = TrainConfig(epochs=40, batch_tokens=400, learning_rate=1e-9, final_share=1.0, patience=2, warm_up=0.0)
+    config = TrainConfig(epochs=40, batch_tokens=400, learning_rate=1e-9, final_share=1.0, patience=2, warm_up=0.0)
     blind = TrainData(train=data.train, validation=stripes(2, 9), vocabulary=VOCABULARY, dataset=DATASET)
-    train(blind, ModelConfig(d_model=8, d_state=4, k=1), recipe, tmp_path)
+    train(blind, ModelConfig(d_model=8, d_state=4, k=1), config, tmp_path)
     bits = [line["validation_bits"] for line in log_of(tmp_path)]
     assert len(bits) - 1 - bits.index(min(bits)) == 2 or len(bits) == 40
 
@@ -233,32 +210,3 @@ def test_the_bar_shows_a_run_without_breaking(data: TrainData, tmp_path: Path) -
     with progress_bar(console) as show:
         train(data, MODEL, TrainConfig(epochs=1), tmp_path / "run", show)
     assert "bits/token" in console.export_text()
-
-
-CHILD = """
-import sys
-from pathlib import Path
-from tests.model.test_train import DATASET, MODEL, RECIPE, VOCABULARY, TrainConfig, TrainData, stripes, train
-data = TrainData(train=stripes(40, 0), validation=stripes(8, 1), vocabulary=VOCABULARY, dataset=DATASET)
-recipe = TrainConfig.from_json(RECIPE.to_json() | {"epochs": 12, "checkpoint_seconds": 1e-9})
-train(data, MODEL, recipe, Path(sys.argv[1]))
-"""
-
-
-@pytest.mark.slow
-def test_a_process_that_is_killed_again_and_again_ends_like_an_unbroken_one(tmp_path: Path) -> None:
-    def start(folder: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path / folder)], stderr=subprocess.DEVNULL)
-
-    assert start("whole").wait() == 0
-    log = tmp_path / "pieces" / "log.jsonl"
-    for blow, lines in ((signal.SIGKILL, 2), (signal.SIGTERM, 5), (signal.SIGKILL, 8)):
-        child = start("pieces")
-        while child.poll() is None and (not log.exists() or log.read_text().count("\n") < lines):
-            time.sleep(0.01)
-        child.send_signal(blow)
-        assert child.wait() == -blow
-    assert start("pieces").wait() == 0
-    assert log_of(tmp_path / "whole") == log_of(tmp_path / "pieces")
-    whole, pieces = weights_of(tmp_path / "whole", "last"), weights_of(tmp_path / "pieces", "last")
-    assert all(torch.equal(whole[key], pieces[key]) for key in whole)
