@@ -9,6 +9,7 @@ from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
 from huggingface_hub.errors import BadRequestError, GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
 from flows.hub_server.running import RunningHub
+from pipeline.publishing.client import hub_client
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's own way to upload
 Commit = Callable[..., CommitInfo]
@@ -143,4 +144,5 @@ def test_a_page_of_the_web_that_points_here_is_turned_away(hub: RunningHub, host
 def test_the_hub_listens_on_this_machine_only(hub: RunningHub) -> None:
     assert hub.endpoint.startswith("http://127.0.0.1:")
     by_name = hub.endpoint.replace("127.0.0.1", "localhost")
+    hub_client(by_name)  # where our own client was used before, it is told of this name, too
     assert HfApi(endpoint=by_name, token=hub.token).create_repo("org/named").startswith(by_name)

@@ -70,7 +70,7 @@ def test_a_record_is_a_listing_in_each_language() -> None:
     assert (english.number, english.name, english.form, english.group) == (43, "Aardart", "Old", "ants")
     assert english.pages == (PageLink(title="Aardart", url="folder:records.jsonl#aardart"),)
     assert (english.miniature_url, english.list_url) == ("folder:images/a.png", "folder:records.jsonl")
-    assert replace(french, key=english.key, language="en") == english
+    assert french._replace(key=english.key, language="en") == english
 
 
 def test_what_a_record_does_not_say_follows_from_its_id() -> None:

@@ -1,7 +1,7 @@
 """Lists against golden pages: rows become listings by key, in each language, and what is amiss is told."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,7 +44,10 @@ def test_a_list_page_gives_the_listings_and_troubles_that_are_written_down(case:
     body, expected = golden(case)
     page = parse_list(body, LIST_URL, SOURCE)
     found = [
-        {key: value for key, value in asdict(item).items() if key != "list_url"}
+        {
+            **{key: value for key, value in item._asdict().items() if key != "list_url"},
+            "pages": tuple(page._asdict() for page in item.pages),
+        }
         | {"pages": [[p.title, p.url] for p in item.pages]}
         for item in page.listings
     ]
