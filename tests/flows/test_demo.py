@@ -142,7 +142,8 @@ def test_publishing_emits_the_event_with_the_version_in_its_payload(tmp_path: Pa
     """Ask Prefect's own server, started by the flow, for the event."""
     script = """
 import asyncio, sys, time
-from flows.rebuild_dataset import RELEASED, rebuild_dataset
+from flows.rebuild_dataset import rebuild_dataset
+from flows.releasing import RELEASED
 published = rebuild_dataset("sample", "pixelbytes/sample", data=sys.argv[1])
 from prefect.client.orchestration import get_client
 async def events():
