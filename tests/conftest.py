@@ -7,6 +7,7 @@ from hypothesis import settings
 settings.register_profile("pixelbytes", deadline=None, max_examples=60)
 settings.load_profile("pixelbytes")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")  # as the command itself allows
 os.environ.setdefault("DO_NOT_TRACK", "1")
 # no test asks the Hub: only its own on loopback, which it names itself
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # nobody listens there
