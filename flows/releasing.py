@@ -9,7 +9,6 @@ from pipeline.records import DatasetVersion
 from pipeline.release import write_text
 
 RELEASED = "pixelbytes.dataset.released"
-HUB = "hub:"  # what a store on the Hub begins with: hub:org/name
 _EVENTS = uuid5(NAMESPACE_URL, RELEASED)
 
 

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from flows.releasing import HUB, ReleaseEvent, release_event
+from flows.releasing import ReleaseEvent, release_event
 from flows.webhook import NewTag
+from pipeline.publishing.references import HUB
 from pipeline.records import DatasetVersion
 from pipeline.release import DamagedRelease
 from pipeline.shards import sync_folder

@@ -1,15 +1,15 @@
 """Releases on the Hugging Face Hub: one commit each, checked from outside, then tagged."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from pipeline.publishing.attempts import attempted
 from pipeline.publishing.audience import AS_THE_SOURCE_ALLOWS, Audience
 from pipeline.publishing.client import hub_client
-from pipeline.publishing.faults import HubError, Moved
+from pipeline.publishing.faults import HubError
 from pipeline.publishing.folder_store import require_name
 from pipeline.publishing.guards import refuse_foreign, require_seen_as, versions_of
 from pipeline.publishing.hub_repo import HubRepo
@@ -29,7 +29,6 @@ from pipeline.release import MANIFEST, DamagedRelease, Manifest, Release
 from pipeline.verify import verify
 
 Gated = Literal["auto", "manual"]
-WAITS = (0.0, 1.0, 2.0, 4.0, 8.0)  # seconds before each attempt: others publish at the same moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,25 +130,18 @@ class HubStore:
 
     def _tried(self, name: str, draft: Callable[[HubRepo, Standing | None, Release | None], Draft | None]) -> Published:
         """Publish what a draft makes of the newest release; plan anew whenever somebody else was faster."""
-        repo, why = self.repo(name), ""
-        for wait in WAITS:
-            time.sleep(wait)
-            standing = repo.standing()
+        repo = self.repo(name)
+
+        def attempt(standing: Standing | None) -> Published:
             last = self._last(repo, standing) if standing else None
             made = draft(repo, standing, last)
-            try:
-                if made is not None:
-                    return self._made(repo, standing, made)
-            except Moved as moved:
-                why = str(moved)
-                continue
+            if made is not None:
+                return self._made(repo, standing, made)
             if self.gated:
                 repo.gate(self.gated)
             return Published(version=_known(last).version, release=_known(last), new=False)
-        raise HubError(
-            f"{repo.name} was changed by others {len(WAITS)} times ({why}), so nothing was published: let them finish, "
-            "then run the same command again."
-        )
+
+        return attempted(repo, attempt)
 
     def _made(self, repo: HubRepo, standing: Standing | None, draft: Draft) -> Published:
         """Let a draft become a version: repo, commit, a look from outside, tag."""

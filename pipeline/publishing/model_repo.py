@@ -2,18 +2,17 @@
 
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.documents import files_of
+from pipeline.publishing.attempts import attempted
 from pipeline.publishing.client import hub_client
-from pipeline.publishing.faults import HubError, Moved
+from pipeline.publishing.faults import HubError
 from pipeline.publishing.folder_store import require_name
 from pipeline.publishing.guards import refuse_foreign, require_seen_as, versions_of
 from pipeline.publishing.hub_repo import HubRepo
-from pipeline.publishing.hub_store import WAITS
 from pipeline.publishing.remote import Standing
 from pipeline.shards import file_sha256
 
@@ -51,24 +50,20 @@ def publish_model(
     Whatever fails, the repo has its old versions, or these and the new one complete; publishing again finishes the
     job. GateError when a private model would go to a public repo; HubError says what the Hub could not do.
     """
-    repo, why = HubRepo(require_name(repo_id), "model", hub_client(endpoint)), ""
-    for wait in WAITS:
-        time.sleep(wait)
-        standing = repo.standing()
+    repo = HubRepo(require_name(repo_id), "model", hub_client(endpoint))
+
+    def attempt(standing: Standing | None) -> PublishedModel:
         with tempfile.TemporaryDirectory() as folder:
             made = export(_lineage(repo, standing, lineage, Path(folder)))
         if not made.new:
             commit = standing.tags.get(made.version, "") if standing else ""
             return PublishedModel(repo_id=repo_id, version=made.version, revision=commit, new=False)
-        try:
-            standing = standing or repo.made(private=private)
-            _require_ours(repo, standing, lineage, private=private)
-            commit = _made(repo, standing, made, check)
-        except Moved as moved:
-            why = str(moved)
-            continue
+        standing = standing or repo.made(private=private)
+        _require_ours(repo, standing, lineage, private=private)
+        commit = _made(repo, standing, made, check)
         return PublishedModel(repo_id=repo_id, version=made.version, revision=commit, new=True)
-    raise HubError(f"others changed {repo.name} {len(WAITS)} times ({why}): let them finish, then run again.")
+
+    return attempted(repo, attempt)
 
 
 def _lineage(repo: HubRepo, standing: Standing | None, name: str, folder: Path) -> Path | None:

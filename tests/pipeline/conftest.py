@@ -15,6 +15,7 @@ from pipeline.withhold import without
 from tests.altered import copied
 from tests.bared import EACH, Bares
 from tests.hostile_server import Hostile, serve_three
+from tests.on_hub import World, world
 from tests.raw_stores import creatures, make_store, sample_source
 from tests.wikis import small_wiki
 
@@ -74,3 +75,17 @@ def site() -> Iterator[Hostile]:
     """Three hosts that misbehave as they are told."""
     with serve_three() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A Hub for all tests of a file."""
+    with world(tmp_path_factory.mktemp("hub")) as made:
+        yield made
+
+
+@pytest.fixture
+def hub(lasting: World) -> World:
+    """The same, put back to how it was."""
+    lasting.reset()
+    return lasting

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,21 +18,9 @@ from pipeline.publishing.faults import HubError
 from pipeline.publishing.scratch import own_folder
 from pipeline.release import DamagedRelease
 from pipeline.verify import verify
-from tests.on_hub import IGNORE_CLIENT, NAME, World, world
+from tests.on_hub import IGNORE_CLIENT, NAME, World
 
 pytestmark = pytest.mark.filterwarnings(IGNORE_CLIENT)
-
-
-@pytest.fixture(scope="module")
-def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("hub")) as made:
-        yield made
-
-
-@pytest.fixture
-def hub(lasting: World) -> World:
-    lasting.reset()
-    return lasting
 
 
 # what comes from there ------------------------------------------------------------------------------------------------

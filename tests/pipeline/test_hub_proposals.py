@@ -1,26 +1,13 @@
 """What goes to the Hub by a pull request that somebody merges, and a model's folder, which goes as releases do."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.publishing.model_repo import ModelFolder, PublishedModel, publish_model
-from tests.on_hub import IGNORE_CLIENT, NAME, World, world
+from tests.on_hub import IGNORE_CLIENT, NAME, World
 
 pytestmark = pytest.mark.filterwarnings(IGNORE_CLIENT)
-
-
-@pytest.fixture(scope="module")
-def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("hub")) as made:
-        yield made
-
-
-@pytest.fixture
-def hub(lasting: World) -> World:
-    lasting.reset()
-    return lasting
 
 
 # by a pull request ----------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Releases on the Hub: what goes there and what comes from there, whoever else is at it at the same time."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,21 +15,9 @@ from pipeline.publishing.remote import Standing
 from pipeline.publishing.staging import Published
 from pipeline.release import DamagedRelease, Release
 from pipeline.verify import verify
-from tests.on_hub import IGNORE_CLIENT, NAME, World, world
+from tests.on_hub import IGNORE_CLIENT, NAME, World
 
 pytestmark = pytest.mark.filterwarnings(IGNORE_CLIENT)
-
-
-@pytest.fixture(scope="module")
-def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("hub")) as made:
-        yield made
-
-
-@pytest.fixture
-def hub(lasting: World) -> World:
-    lasting.reset()
-    return lasting
 
 
 def files_at(hub: World, revision: str = "main") -> set[str]:
