@@ -8,7 +8,7 @@ from cyclopts import App, CycloptsError
 
 from flows import dataset_commands, hub_commands, model_commands, release_commands, webhook_commands
 from flows.app import Data, Preset, Workers, app, root_for_flows
-from flows.errors import BAD_USAGE, DONE, UsageError, explain
+from flows.errors import BAD_USAGE, DONE, explain, require_port
 from flows.settings import ready_hub_client
 
 __all__ = [
@@ -49,8 +49,7 @@ def serve(*, port: int = 8090) -> int:
     from flows.console import err
     from pipeline.sample.wiki import run_forever, sample_folder
 
-    if not 0 <= port <= 65_535:  # noqa: PLR2004 - what a port can be
-        raise UsageError(f"--port is {port}: give 0 (a free one) to 65535.")
+    require_port(port)
     err.print(f"the bestiary stands at http://127.0.0.1:{port}/ (Ctrl-C ends it)")
     run_forever(sample_folder(), port)
     return DONE

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from pipeline.release import DamagedRelease
 
+LAST_PORT = 65_535
 DONE, FAILED, BAD_USAGE, GATE_SAID_NO, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -21,6 +22,12 @@ def given_by_user() -> Iterator[None]:
         raise  # not what was asked for is wrong, but what lies there
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def require_port(port: int) -> None:
+    """Raise UsageError for what is no port."""
+    if not 0 <= port <= LAST_PORT:
+        raise UsageError(f"--port is {port}: give 0 (a free one) to {LAST_PORT}.")
 
 
 def explain(error: BaseException) -> int:

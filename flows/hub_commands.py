@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from flows.app import Data, app
-from flows.errors import DONE, UsageError, given_by_user
+from flows.errors import DONE, given_by_user, require_port
 from flows.settings import data_root
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from flows.hub_server.webhooks import Webhook
 
 FOLDER = "hub-server"  # in the data root
-_LAST_PORT = 65_535
 
 Port = Annotated[int, Parameter(help="port on 127.0.0.1; 0 for a free one")]
 Hook = Annotated[
@@ -41,8 +40,7 @@ def serve(*, port: Port = 8190, webhook: Hook = None, data: Data = None) -> int:
     from flows.console import err
     from flows.hub_server.running import running_hub
 
-    if not 0 <= port <= _LAST_PORT:
-        raise UsageError(f"--port is {port}: give 0 (a free one) to {_LAST_PORT}.")
+    require_port(port)
     root = data_root(data).root / FOLDER
     with running_hub(root, port=port, webhook=_told(webhook)) as running:
         err.print(_welcome(running), markup=False, soft_wrap=True)
@@ -67,14 +65,10 @@ def _welcome(running: "RunningHub") -> str:
     return (
         f"a Hub stands at {running.endpoint} (Ctrl-C ends it). In another terminal:\n"
         f"  export HF_ENDPOINT={running.endpoint}\n"
-        f'  export HF_TOKEN="$(cat {_quoted(token)})"\n'
+        f'  export HF_TOKEN="$(cat {shlex.quote(str(token))})"\n'
         "  export HF_HUB_DISABLE_XET=1\n"
         "then, for instance: pixelbytes publish RELEASE --to hub:me/sprites"
     )
-
-
-def _quoted(path: Path) -> str:
-    return shlex.quote(str(path))
 
 
 def _until_interrupted() -> None:

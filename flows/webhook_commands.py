@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from flows.app import Data, app, root_for_flows
-from flows.errors import DONE, UsageError, given_by_user
+from flows.errors import DONE, UsageError, given_by_user, require_port
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-LARGEST_PORT = 65_535
 BUSIEST = 64  # connections at the same time; more are told to come again
 webhook = App(name="webhook", help="What the Hub tells us.")
 app.command(webhook)
@@ -38,8 +37,7 @@ def serve(*, host: Host = "127.0.0.1", port: Port = 8091, data: Data = None) -> 
 
     with given_by_user():
         secret = require_secret(os.environ)
-    if not 0 <= port <= LARGEST_PORT:
-        raise UsageError(f"--port is {port}: give 0 (a free one) to {LARGEST_PORT}.")
+    require_port(port)
     if not os.environ.get("PREFECT_API_URL"):
         raise UsageError("PREFECT_API_URL is not set, so nobody would hear the event: name the server's API with it.")
     root = root_for_flows(data)  # before anything brings Prefect in

@@ -12,7 +12,6 @@ from model.config import ModelConfig
 from model.embedding import PxByEmbed
 from model.generate import InputStream
 from model.network import Network
-from model.objective import loss_of
 from palettes.vocabulary import Vocabulary
 from pipeline.tokenizer import encode_record
 from tests.bench.rows import Row
@@ -88,42 +87,6 @@ def embedding(d_model: int, target: float) -> Row:
     return Row(name=name, unit="steps/s", reference="as it is defined", usual=usual, ours=ours, target=target)
 
 
-def training() -> Row:
-    """Tokens of loss per second: one target per sequence of 256, and every position of whole records."""
-    torch.manual_seed(0)
-    made, network = table(), Network(PAPER, len(VOCABULARY))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
-    reader = BatchReader(made, PAPER)
-    crops = torch.from_numpy(reader.crops(np.arange(B) * 700, L))
-    targets = torch.from_numpy(made.ids[np.arange(B) * 700 + L].astype(np.int64))
-    batch = next(reader.epoch(B * 1536, 0.0, (0,)))
-
-    def update(loss: torch.Tensor, tokens: int) -> float:
-        optimizer.zero_grad()
-        (loss / tokens).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        optimizer.step()
-        return tokens
-
-    def last_position() -> float:
-        embedded = network.embedding
-        x = embedded.unfolded(crops) if isinstance(embedded, PxByEmbed) else embedded(crops)
-        logits = network.head(network.norm(network.core(x)[:, -1]))
-        return update(torch.nn.functional.cross_entropy(logits, targets, reduction="sum"), B)
-
-    def every_position() -> float:
-        return update(loss_of(network(torch.from_numpy(batch.windows)), batch), batch.tokens)
-
-    usual, ours = race(last_position, every_position)
-    return Row(
-        name="training, LSTM 81/64/2",
-        unit="tokens of loss/s",
-        reference="one target per window",
-        usual=usual,
-        ours=ours,
-        target=150,
-    )
-
-
 def generation(length: int, target: float) -> Row:
     """Tokens drawn per second, one record at a time: reading the growing sequence again, and stepping."""
     torch.manual_seed(0)
@@ -164,6 +127,5 @@ def rows() -> Iterator[Row]:
     yield batches()
     yield embedding(81, 3)
     yield embedding(256, 5)
-    yield training()
     yield generation(256, 5)
     yield generation(1024, 12)
