@@ -17,7 +17,12 @@ Contact = Annotated[
 ]
 Allow = Annotated[tuple[str, ...], Parameter(negative="", help="a gate to let through, by its name; needs --because")]
 Workers = Annotated[int, Parameter(help="processes that build shards")]
-Preset = Annotated[str, Parameter(help="recipe: small (minutes) or tiny (seconds)")]
+Preset = Annotated[
+    str,
+    Parameter(
+        help="recipe: small (minutes), tiny (seconds), base or large (GPU), or the paper's, such as paper/rnn-uni"
+    ),
+]
 SourceName = Annotated[str, Parameter(help="a name in pipeline/sources/, a .toml file, or a folder of pictures")]
 ReleaseName = Annotated[
     str, Parameter(help="hub:org/name@v1.0.0, org/name@v1.0.0 in the data root, STORE@v1.0.0, or a release folder")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
-from flows import dataset_commands, hub_commands, model_commands, release_commands, webhook_commands
+from flows import dataset_commands, hub_commands, model_commands, paper_commands, release_commands, webhook_commands
 from flows.app import Data, Preset, Workers, app, root_for_flows
 from flows.errors import BAD_USAGE, DONE, explain, require_port
 from flows.settings import ready_hub_client
@@ -17,6 +17,7 @@ __all__ = [
     "hub_commands",
     "main",
     "model_commands",
+    "paper_commands",
     "release_commands",
     "run",
     "webhook_commands",

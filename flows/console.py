@@ -39,6 +39,13 @@ def counting(title: str, unit: str) -> Iterator[OnProgress]:
         yield show
 
 
+@contextmanager
+def working(title: str) -> Iterator[None]:
+    """Show on stderr that something is done whose end nobody can tell; only on a terminal."""
+    with err.status(title, spinner="line"):
+        yield
+
+
 def gate_table(gates: Sequence[Gate]) -> Table:
     """Return the gates as a table: limit, value, verdict; the worst records and overrides where there are any.
 

@@ -12,9 +12,9 @@ from flows.begun import Begun
 from flows.console import counting, err, out, say
 from flows.errors import UsageError
 from model.generate import Sample, SampleConfig, draw_samples
+from model.judging import one_thread
 from model.network import Network
 from model.pictures import contact_sheet, sprite_png, terminal_sprite
-from model.runs import one_thread
 from model.tensor_files import weights_digest
 from palettes.vocabulary import Vocabulary
 

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from flows.app import Data, Json, Preset, ReleaseName, app, root_for_flows
+from flows.app import Data, Json, ReleaseName, app, root_for_flows
 from flows.settings import data_root
+from flows.training_options import AS_THE_PRESET_SAYS, TrainingOptions
 
 HeldOut = Annotated[Literal["validation", "test"], Parameter(help="records the bits are of; models learn on others")]
-Core = Annotated[str, Parameter(help="what reads the tokens: lstm, transformer or mamba")]
 Seed = Annotated[int, Parameter(help="number from which all chance comes: the same gives the same again")]
 
 
@@ -29,43 +29,83 @@ def audit(release: ReleaseName, *, split: HeldOut = "validation", data: Data = N
 
 
 @app.command
-def train(
-    dataset: ReleaseName,
+def train(  # noqa: PLR0913 - a command's options
+    dataset: Annotated[
+        str | None, Parameter(help="hub:org/name@v1.0.0, org/name@v1.0.0 in the data root, or a release folder")
+    ] = None,
     *,
-    preset: Preset = "small",
-    core: Core = "lstm",
-    seed: Seed = 0,
+    preset: Annotated[
+        str | None, Parameter(help="recipe: small (minutes; the default), tiny (seconds), base or large (a GPU)")
+    ] = None,
+    core: Annotated[
+        str | None, Parameter(help="what reads the tokens: lstm, transformer or mamba; by default the preset's own")
+    ] = None,
+    seed: Annotated[int | None, Parameter(help="number from which all chance comes; by default 0")] = None,
+    resume: Annotated[
+        Path | None, Parameter(help="a run's folder to go on with, by its own recipe; DATASET may be left out then")
+    ] = None,
+    dry_run: Annotated[bool, Parameter(negative="", help="say what would be trained, and train nothing")] = False,
+    recipe: TrainingOptions = AS_THE_PRESET_SAYS,
     data: Data = None,
     json: Json = False,
 ) -> int:
     """Train a preset on one version of a dataset, judge it beside the baselines, let it draw, and write the page.
 
-    Example: pixelbytes train pixelbytes/sample@v1.0.0 --preset small --seed 1
-    """
-    from flows import model_verbs
+    The same dataset, recipe and seed are the same run: what was stopped (Ctrl-C and SIGTERM keep its state) goes on
+    where it was, and what is finished is only shown again. Several processes train one run by torchrun, each with a
+    batch of its own: torchrun --nproc-per-node 2 -m flows.cli train DATASET.
 
-    return model_verbs.train(
-        root_for_flows(data), dataset, model_verbs.TrainOptions(preset=preset, core=core, seed=seed), as_json=json
-    )
+    Example: pixelbytes train pixelbytes/sample@v1.0.0 --preset small --seed 1
+
+    Example: pixelbytes train --resume data/runs/RUN
+    """
+    from flows import train_verbs
+
+    how = train_verbs.TrainOptions(preset=preset, core=core, seed=seed, recipe=recipe, resume=resume, dry_run=dry_run)
+    return train_verbs.train(root_for_flows(data), dataset, how, as_json=json)
 
 
 @app.command
-def evaluate(
-    checkpoint: Annotated[Path, Parameter(help="a run, or one of its checkpoints")],
+def evaluate(  # noqa: PLR0913 - a command's options
+    checkpoint: Annotated[
+        str,
+        Parameter(help="a run, a checkpoint, an exported model, hub:org/model@v1.0.0, or a saved baseline's folder"),
+    ],
     dataset: Annotated[
         str | None, Parameter(help="the release whose test split is read; by default the one it was trained on")
     ] = None,
     *,
+    beside: Annotated[
+        tuple[str, ...], Parameter(negative="", help="another such model to stand beside it; may be repeated")
+    ] = (),
+    paper: Annotated[
+        bool, Parameter(negative="", help="the paper's metrics too, of every model, beside its published table")
+    ] = False,
+    validity: Annotated[
+        int, Parameter(help="draw so many records without the grammar, and count those that are well formed")
+    ] = 0,
+    memorisation: Annotated[
+        int, Parameter(help="draw so many pictures, and find the nearest training picture of each")
+    ] = 0,
+    plots: Annotated[Path | None, Parameter(help="folder for a page with figures, and the figures as SVG")] = None,
     data: Data = None,
     json: Json = False,
 ) -> int:
-    """Score a checkpoint and the baselines on the test split: of its own dataset, or of another.
+    """Score models and the baselines on the test split: of the first model's own dataset, or of another.
 
-    Example: pixelbytes evaluate data/runs/RUN/checkpoints/best
+    Bits per record by part, what differs for sure and by how much (95 % intervals by bootstrap over records, p by
+    sign flips), and what else is asked for. What stands in the run's evaluation.json already is not measured again.
+
+    Example: pixelbytes evaluate data/runs/RUN --paper --validity 64 --memorisation 64 --plots figures
+
+    Example: pixelbytes evaluate data/runs/ONE pixelbytes/sample@v1.0.0 --beside data/runs/OTHER
     """
-    from flows import model_verbs
+    from flows import evaluate_verbs
 
-    return model_verbs.evaluate(data_root(data), checkpoint, dataset, as_json=json)
+    how = evaluate_verbs.EvaluateOptions(
+        beside=beside, paper=paper, validity=validity, memorisation=memorisation, plots=plots
+    )
+    return evaluate_verbs.evaluate(data_root(data), checkpoint, dataset, how, as_json=json)
 
 
 @app.command

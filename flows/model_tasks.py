@@ -5,11 +5,14 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from flows.console import err, working
 from flows.pages import run_page
 from flows.settings import DataRoot
 from model import runs
-from model.presets import preset_of
+from model.judging import usual_extras
+from model.presets import Preset
 from model.progress import progress_bar
+from model.train import resume_run
 from pipeline.publishing.references import destination, resolve
 from pipeline.release import MANIFEST, Release
 
@@ -34,22 +37,32 @@ def open_release(repo_id: str, tag: str, digest: str, store: str | None, root: D
 
 
 @task(cache_policy=NO_CACHE)
-def train_network(release: Release, root: DataRoot, preset: str, core: str, seed: int) -> Path:
+def train_network(release: Release, root: DataRoot, preset: Preset) -> Path:
     """Train, or go on with, the run of this release, preset and seed."""
-    with progress_bar() as on_progress:
-        return runs.train_run(release, root.runs, preset_of(preset, core, seed), on_progress)
+    with progress_bar(err) as on_progress:
+        return runs.train_run(release, root.runs, preset, on_progress)
+
+
+@task(cache_policy=NO_CACHE)
+def resume_network(release: Release, run: Path) -> Path:
+    """Go on with a run, by what stands in its folder."""
+    with progress_bar(err) as on_progress:
+        resume_run(run, release, on_progress)
+    return run
 
 
 @task(cache_policy=NO_CACHE)
 def evaluate_run(release: Release, run: Path) -> None:
-    """Write the run's evaluation.json: network and baselines on the test split."""
-    runs.evaluate_run(release, run)
+    """Write the run's evaluation.json: network and baselines on the test split, and what the network draws."""
+    with working("judging the run on the test split"):
+        runs.evaluate_run(release, run, usual_extras(release))
 
 
 @task(cache_policy=NO_CACHE)
 def draw_samples(release: Release, run: Path) -> None:
     """Draw what the page shows: from nothing, from captions, from pictures."""
-    runs.sample_run(release, run)
+    with working("drawing samples"):
+        runs.sample_run(release, run)
 
 
 @task(cache_policy=NO_CACHE)

@@ -1,6 +1,7 @@
 """Gather what a page shows, of a run or of a release, and write it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -9,8 +10,9 @@ import numpy as np
 
 from flows.settings import DataRoot
 from model.config import CORE_NAMES
+from model.memorisation import Sprite, nearest_sprites
 from model.render import render_report
-from model.report_data import Anatomy, Pair, ReportData, RunFacts, read_log
+from model.report_data import Anatomy, Beside, Pair, ReportData, RunFacts, read_log
 from pipeline.crawl.raw import RawStore
 from pipeline.records import SPLITS
 from pipeline.release import Release, mode_of, write_text
@@ -28,16 +30,20 @@ def release_page(release: Release, root: DataRoot, page: Path) -> Path:
 def run_page(release: Release, run: Path, root: DataRoot, page: Path | None = None) -> Path:
     """Write the page of a run: its release, its curves, its judgement, its drawings."""
     from model.evaluate import read_evaluation
+    from model.history import read_history
     from model.runs import EVALUATION, read_samples
 
     target = page or run / "report.html"
     evaluation = read_evaluation(run / EVALUATION) if (run / EVALUATION).is_file() else None
+    samples = read_samples(run)
     data = replace(
         _about_release(release, root),
         run=_facts(run),
         log=read_log(run / "log.jsonl"),
+        history=tuple(moment for moment in read_history(run) if moment.train_bits is not None),
         evaluation=evaluation,
-        samples=read_samples(run),
+        samples=samples,
+        beside=_beside(release, [one.sprite for one in samples.from_nothing]),
     )
     write_text(target, render_report(data), mode_of(release))
     return target
@@ -76,6 +82,27 @@ def _pairs(release: Release, store: RawStore) -> tuple[Pair, ...]:
         )
         for row, ids in islice(found, PAIRS)
     )
+
+
+def _beside(release: Release, drawn: Sequence[Sprite]) -> tuple[Beside, ...]:
+    """Return drawn pictures beside the training pictures that are nearest to them, the nearest first."""
+    tokens = release.table("tokens", "train", ["tokens"]).column("tokens").to_pylist()
+    if not drawn or not tokens:
+        return ()
+    train = [decode_record(np.array(ids, dtype=np.uint8), release.vocabulary)[0] for ids in tokens]
+    found = nearest_sprites(drawn, train)
+    pairs = [
+        Beside(
+            drawn=sprite,
+            nearest=train[place][:, ::-1] if mirrored else train[place],
+            agreement=float(agreement),
+            mirrored=bool(mirrored),
+        )
+        for sprite, place, mirrored, agreement in zip(
+            drawn, found.place.tolist(), found.mirrored.tolist(), found.agreement.tolist(), strict=True
+        )
+    ]
+    return tuple(sorted(pairs, key=lambda pair: -pair.agreement))
 
 
 def _anatomy(release: Release) -> Anatomy | None:

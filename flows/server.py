@@ -1,11 +1,13 @@
 """Prefect's temporary server, which must not outlive the command, however that ends."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 # Waits for the end of its standard input, which comes when the command ends in any way, then stops the server
 _GUARD = """
@@ -35,7 +37,16 @@ def start_guarded_server() -> None:
     if server.server_process is None:
         # starting takes seconds and blocks, but the process is there at once: the guard must be, too
         threading.Thread(target=_guard, args=(lambda: server.server_process,), daemon=True).start()
-        server.start()
+        with ThreadPoolExecutor(1, initializer=_deaf_to_interrupts) as starter:
+            starter.submit(server.start).result()
+
+
+def _deaf_to_interrupts() -> None:
+    """Keep Ctrl-C from what this thread starts, which inherits what it does not hear.
+
+    A terminal sends it to the command and to its server alike. The command must be able to report its end.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _guard(started: Callable[[], "subprocess.Popen[bytes] | None"]) -> None:

@@ -1,4 +1,7 @@
-"""Horizontal bars as inline SVG, drawn with the page's own colours where it has them: no script, nothing fetched."""
+"""Horizontal bars as inline SVG, drawn with the page's own colours where it has them: no script, nothing fetched.
+
+`standalone` makes a file of such a figure, with colours of its own.
+"""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -10,6 +13,7 @@ NAMES, NUMBERS = 170, 62  # room on the left and on the right
 ROW, THICK, TOP = 24, 14, 30  # from bar to bar, of a bar, above the first
 SHADES = (0.35, 1.0, 0.6, 0.2)  # of the page's ink, one for each piece of a bar
 LETTER = 7  # units that a letter of the legend takes
+FONT = "system-ui,sans-serif"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +23,8 @@ class Bar:
     name: str
     amounts: tuple[float, ...]
     told: str
+    mark: float | None = None  # where a line crosses it, such as what others measured
+    shade: float = 1.0  # of a bar of one piece
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +34,7 @@ class Bars:
     bars: tuple[Bar, ...]
     label: str
     legend: tuple[str, ...] = ()
+    names: int = NAMES  # room for the names, in units
 
 
 def bars_svg(figure: Bars) -> Markup:
@@ -35,7 +42,8 @@ def bars_svg(figure: Bars) -> Markup:
 
     ValueError for an amount that is negative or no number, and for more pieces than there are shades.
     """
-    amounts = [amount for bar in figure.bars for amount in bar.amounts]
+    marks = [bar.mark for bar in figure.bars if bar.mark is not None]
+    amounts = [amount for bar in figure.bars for amount in bar.amounts] + marks
     bad = [amount for amount in amounts if not (isfinite(amount) and amount >= 0)]
     if bad:
         raise ValueError(f"a bar cannot be {bad[0]} long: give finite amounts from 0 up.")
@@ -43,25 +51,45 @@ def bars_svg(figure: Bars) -> Markup:
         raise ValueError(f"a bar has more than {len(SHADES)} pieces: add up some of them.")
     if not figure.bars:
         return Markup("")
-    longest = max(sum(bar.amounts) for bar in figure.bars) or 1.0
+    longest = max([*marks, *(sum(bar.amounts) for bar in figure.bars)]) or 1.0
+    unit = (WIDTH - figure.names - NUMBERS) / longest
     height = TOP + ROW * len(figure.bars) + (ROW if figure.legend else 0)
     body = [Markup('<text x="0" y="14">{}</text>').format(figure.label)]
-    body += [_drawn(bar, TOP + ROW * i, (WIDTH - NAMES - NUMBERS) / longest) for i, bar in enumerate(figure.bars)]
-    body.append(_legend(figure.legend, height - ROW + THICK))
+    body += [_drawn(bar, (figure.names, TOP + ROW * i), unit) for i, bar in enumerate(figure.bars)]
+    body.append(_legend(figure.legend, figure.names, height - ROW + THICK))
     told = "; ".join(f"{bar.name} {bar.told}" for bar in figure.bars)
     return Markup('<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}: {}">{}</svg>').format(
         WIDTH, height, figure.label, told, Markup("").join(body)
     )
 
 
-def _drawn(bar: Bar, y: int, unit: float) -> Markup:
-    out = Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(NAMES - 8, y + THICK - 2, bar.name)
-    x = float(NAMES)
-    for amount, shade in zip(
-        bar.amounts, SHADES[: len(bar.amounts)] if len(bar.amounts) > 1 else SHADES[1:], strict=False
-    ):
+def standalone(figure: Markup) -> str:
+    """Return a figure as an SVG file: it needs no page around it."""
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" style="background:#fff;color:#24221e;font:12px {FONT};fill:#24221e" '
+    )
+    style = (
+        "<style>.grid{stroke:#e4dfd3}.curve{fill:none;stroke:#b23a48;stroke-width:2.5}"
+        ".other{stroke:#5b8c85;stroke-dasharray:5 4}</style>"
+    )
+    before, start, rest = str(figure).partition("<svg ")
+    tag, end, body = rest.partition(">")
+    return f"{before}{head if start else ''}{tag}{end}{style if end else ''}{body}\n"
+
+
+def _drawn(bar: Bar, at: tuple[int, int], unit: float) -> Markup:
+    zero, y = at
+    out = Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(zero - 8, y + THICK - 2, bar.name)
+    x = float(zero)
+    for amount, shade in zip(bar.amounts, SHADES if len(bar.amounts) > 1 else (bar.shade,), strict=False):
         out += _piece(x, y, amount * unit, shade)
         x += amount * unit
+    if bar.mark is not None:
+        place = zero + bar.mark * unit
+        out += Markup(
+            '<line x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}" stroke="currentColor" stroke-width="2"/>'
+        ).format(place, y - 3, y + THICK + 3)
+        x = max(x, place)
     return out + Markup('<text x="{:.1f}" y="{}">{}</text>').format(x + 6, y + THICK - 2, bar.told)
 
 
@@ -71,8 +99,8 @@ def _piece(x: float, y: int, width: float, shade: float) -> Markup:
     )
 
 
-def _legend(names: tuple[str, ...], y: int) -> Markup:
-    out, x = Markup(""), float(NAMES)
+def _legend(names: tuple[str, ...], zero: int, y: int) -> Markup:
+    out, x = Markup(""), float(zero)
     for name, shade in zip(names, SHADES, strict=False):
         out += _piece(x, y - THICK + 2, float(THICK), shade)
         out += Markup('<text x="{:.1f}" y="{}">{}</text>').format(x + THICK + 5, y, name)

@@ -94,14 +94,19 @@ def save_baseline(folder: Path, model: LanguageModel, vocabulary: Vocabulary, da
     _write(folder / CONFIG, (json.dumps(asdict(info), indent=2, allow_nan=False) + "\n").encode())
 
 
-def load_baseline(folder: Path, vocabulary: Vocabulary) -> tuple[Baseline, BaselineInfo]:
-    """Read a baseline back; ValueError says what is missing, changed, damaged or of another vocabulary."""
+def read_baseline_info(folder: Path) -> BaselineInfo:
+    """Return what a baseline's config says; ValueError when it is none."""
     path = folder / CONFIG
     check_size(path, LARGEST_CONFIG)
     try:
-        info = cast("BaselineInfo", build(BaselineInfo, json.loads(path.read_text(encoding="utf-8")), path.name))
+        return cast("BaselineInfo", build(BaselineInfo, json.loads(path.read_text(encoding="utf-8")), path.name))
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} describes no baseline ({error}): fit and save it again.") from error
+
+
+def load_baseline(folder: Path, vocabulary: Vocabulary) -> tuple[Baseline, BaselineInfo]:
+    """Read a baseline back; ValueError says what is missing, changed, damaged or of another vocabulary."""
+    info = read_baseline_info(folder)
     if (info.vocabulary.digest, info.vocabulary.size) != (vocabulary.digest, len(vocabulary)):
         raise ValueError(
             f"{folder} counts ids of the vocabulary {info.vocabulary.digest[:12]}, but {vocabulary.digest[:12]} is in "

@@ -50,7 +50,9 @@ class JsonConfig:
 class ModelConfig(JsonConfig):
     """Sizes of a model."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"d_inner", "heads", "d_conv", "bidirectional"})
+    LATER: ClassVar[frozenset[str]] = frozenset(
+        {"d_inner", "heads", "d_conv", "bidirectional", "evidence", "counted"}
+    )
 
     core: Core = "lstm"
     d_model: int = 81  # D, width of an embedded token
@@ -62,10 +64,13 @@ class ModelConfig(JsonConfig):
     conv: bool = True  # PxByEmbed mixes neighbouring cells by a convolution
     token_width: int | None = None  # E; None: max(9, D // k²)
     dropout: float = 0.1  # on embedded tokens, between layers (on what a block adds) and before the head
-    d_inner: int | None = None  # width inside a block; None: 2·D channels in Mamba, 4·D in the Transformer's MLP
+    # width inside a block; None: 2·D channels in Mamba, 4·D in the Transformer's MLP, N of each way of a two-way LSTM
+    d_inner: int | None = None
     heads: int = 4  # of the Transformer's attention
     d_conv: int = 4  # tokens that Mamba's convolution sees
     bidirectional: bool = False  # the first layer also reads backwards: for the paper's last-position loss alone
+    evidence: bool = False  # the head also weighs what was seen before: cells around, and what followed their like
+    counted: int = 0  # n-grams of the training captions that the evidence holds; 0: none
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built, with the value and a way out."""
@@ -84,6 +89,13 @@ class ModelConfig(JsonConfig):
                 f"d_state is {self.d_state} with {self.heads} heads: rotary attention turns pairs of channels in each "
                 f"head, so choose a multiple of {2 * self.heads}, or other heads."
             )
+        if self.evidence and (self.look != "ahead" or self.bidirectional or self.k == 1):
+            raise ValueError(
+                f"evidence is what stands around the place to be predicted, but look is {self.look!r}, k {self.k} and "
+                f"bidirectional {self.bidirectional}: choose look 'ahead', k of 3 or more, one direction."
+            )
+        if self.counted < 0 or (self.counted and not self.evidence):
+            raise ValueError(f"counted is {self.counted}: give 0 or more n-grams, and evidence to weigh them by.")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}: it is a share from 0 up to, not including, 1.")
 
@@ -103,7 +115,7 @@ class TrainConfig(JsonConfig):
     """The recipe of a training run. Steps, not seconds, decide the learning rate, so that a run can be repeated."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {"targets", "sequence", "stride", "batch_sequences", "beta2", "mirror", "device", "bf16", "compiled"}
+        {"targets", "sequence", "stride", "batch_sequences", "beta2", "mirror", "device", "bf16", "compiled", "wrap"}
     )
 
     epochs: int = 12
@@ -124,6 +136,7 @@ class TrainConfig(JsonConfig):
     sequence: int = 256  # tokens read before each target, where only the last is scored
     stride: int = 32  # tokens between the beginnings of two such sequences
     batch_sequences: int = 32  # of them in a step
+    wrap: bool = False  # such a sequence goes round its own record, as the paper's do, not on into the next
     beta2: float = 0.98  # a shorter memory of squares than torch's 0.999: runs are a few thousand steps
     mirror: float = 0.0  # share of records drawn left for right, never where the caption tells left from right
     device: Literal["cpu", "cuda", "auto"] = "cpu"  # auto: CUDA where there is one

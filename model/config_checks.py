@@ -12,6 +12,7 @@ LARGEST_SIZES = {
     "d_conv": 2**8,
     "heads": 2**10,
     "token_width": 2**12,
+    "counted": 2**24,
     "layers": 64,
     "k": 99,
 }

@@ -19,6 +19,8 @@ from torch.nn import functional
 from model.config import ModelConfig
 from pipeline.windows import causal_mask
 
+FEW = 4_096  # looked-up rows below which an operation's own cost exceeds the work in it
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folded:
@@ -70,6 +72,7 @@ class PxByEmbed(nn.Module):
         cells = torch.nonzero(visible).flatten()
         self.register_buffer("hidden_cells", torch.nonzero(~visible).flatten(), persistent=False)
         self.register_buffer("cells", cells, persistent=False)
+        self.seen = len(cells)  # the visible cells of a causal window are its first ones
         self.register_buffer("offsets", torch.arange(len(cells)) * vocabulary_size, persistent=False)
         self.hidden_cells: Tensor
         self.cells: Tensor
@@ -81,8 +84,11 @@ class PxByEmbed(nn.Module):
         Precondition: the windows are causal, so that every hidden cell holds 0. `unfolded` needs no such promise.
         """
         tables = folded or self.fold()
-        places = windows.flatten(2)[..., self.cells].to(torch.int64) + self.offsets  # (B, L, S)
-        summed = _sum_of_rows(tables.rows, places.flatten(0, 1)).view(*windows.shape[:2], -1)
+        places = windows.flatten(2)[..., : self.seen] + self.offsets  # (B, L, S), int64
+        if places.numel() <= FEW and not torch.is_grad_enabled():
+            summed = torch.embedding(tables.rows, places).sum(dim=2)
+        else:
+            summed = _sum_of_rows(tables.rows, places.flatten(0, 1)).view(*windows.shape[:2], -1)
         out: Tensor = self.norm(summed + tables.bias)
         return out
 

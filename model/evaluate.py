@@ -14,6 +14,7 @@ from model.batches import TokenTable
 from model.language_model import Kind, LanguageModel
 from model.metrics import Interval, Scores, bootstrap_mean, score, sign_flip_p
 from model.paper_protocol import PaperScores, PaperVariant
+from model.sample_scores import ModelMemorisation, ModelValidity
 from pipeline.records import DatasetVersion, Split
 from pipeline.release import code_version
 from pipeline.tables import build
@@ -34,7 +35,7 @@ __all__ = [
     "read_evaluation",
     "write_evaluation",
 ]
-PaperMeasure = Callable[[LanguageModel, TokenTable], PaperScores]
+PaperMeasure = Callable[[LanguageModel, TokenTable], PaperScores | None]
 MAX_EVALUATION_BYTES = 4 * 2**20  # a real one has a few kB
 
 
@@ -108,6 +109,8 @@ class Evaluation:
     code_version: str
     other_pairs: tuple[Paired, ...] = ()  # every two models that `paired` does not hold
     weights: str = ""  # digest of the network's weights that were scored; empty in evaluations of older versions
+    validity: tuple[ModelValidity, ...] = ()  # of networks, where it was measured
+    memorisation: tuple[ModelMemorisation, ...] = ()  # the same
 
     @property
     def best(self) -> ModelScore:
@@ -126,8 +129,8 @@ def evaluate(
 ) -> Evaluation:
     """Score every model on every record, and pair the best network (else the best model) with each of the others.
 
-    The paper's metrics are measured too when `paper` is given, which is `model.paper_metrics.paper_scores`: it takes
-    seconds for each model.
+    The paper's metrics are measured too when `paper` is given, which is `model.paper_metrics.paper_scores`, or gives
+    None for models to be left out: it takes seconds for each model.
 
     Raises ValueError without models, for two of one name, for an empty table, or when a model's rows do not sum to 1.
     """

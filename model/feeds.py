@@ -6,17 +6,20 @@ the device. So several processes agree on a plan and on the number of all target
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64, UInt8
 
 from model.augment import mirrorable
-from model.batches import IGNORED, LARGEST_WINDOW_CACHE, Batch, BatchReader, Member
+from model.batches import IGNORED, LARGEST_WINDOW_CACHE, Batch, BatchReader, Member, read_windows
 from model.config import ModelConfig, TrainConfig
 from model.places import HeldRecords, Places, Tokens
 from model.token_table import TokenTable
+from pipeline.tokenizer import grids
+from pipeline.windows import record_windows
 
 VALIDATION_TOKENS = 16_384  # in a batch of validation, padding included
 
@@ -98,22 +101,11 @@ class RecordFeed:
         return nats / len(self.reader.table)
 
 
-class SequenceFeed:
-    """The paper's protocol: sequences of the concatenated split at a stride, only the last place of each scored.
+class _Sequences:
+    """What both readings of the paper's protocol share: every sequence once, shuffled, its last place scored."""
 
-    A sequence may begin inside a record and reach into the next ones, as there. A member's `record` is its first place.
-    """
-
-    def __init__(self, table: TokenTable, model: ModelConfig, recipe: TrainConfig, device: torch.device) -> None:
-        """Hold a split; ValueError when it is shorter than one sequence."""
-        if len(table.ids) < recipe.sequence:
-            raise ValueError(
-                f"the split holds {len(table.ids)} tokens, a sequence {recipe.sequence}: choose a shorter one."
-            )
-        self.model, self.recipe, self.device = model, recipe, device
-        self._places = Places.of_records([table.record(i) for i in range(len(table))], device)
-        self._mean_length = len(table.ids) / len(table)
-        self._starts = np.arange(0, len(table.ids) - recipe.sequence + 1, recipe.stride)
+    def __init__(self, recipe: TrainConfig, starts: Int64[np.ndarray, "S"], mean_length: float) -> None:
+        self.recipe, self._starts, self._mean_length = recipe, starts, mean_length
 
     def plan(self, seed: Sequence[int]) -> list[list[Member]]:
         """Return every sequence once, shuffled, `batch_sequences` in a batch."""
@@ -125,6 +117,68 @@ class SequenceFeed:
         """Count the sequences: each has one target."""
         return len(members)
 
+    def per_record(self, nats: float, tokens: int) -> float:
+        """Return the mean nats of a record of mean length, if its other tokens cost what the scored ones do."""
+        return nats / tokens * self._mean_length
+
+
+class WrappedSequenceFeed(_Sequences):
+    """The paper's protocol: sequences that begin at every stride of a record and go round it.
+
+    Token i of a sequence is token (start + i) mod L of its record, its windows are those of the record, and what is
+    asked is the token that comes next, mod L too: as excerpts are cut in `paper_metrics`. A member's `record` is its
+    first place in the split.
+    """
+
+    def __init__(self, table: TokenTable, model: ModelConfig, recipe: TrainConfig, device: torch.device) -> None:
+        """Hold a split: k² bytes a token for its windows, and its ids."""
+        records = [table.record(i) for i in range(len(table))]
+        starts = [np.arange(first, last, recipe.stride) for first, last in pairwise(table.offsets.tolist())]
+        super().__init__(recipe, np.concatenate(starts), len(table.ids) / len(table))
+        windows = np.concatenate([_read_round(record, model) for record in records])
+        self._offsets = table.offsets
+        self._windows, self._ids = (torch.from_numpy(held).to(device) for held in (windows, table.ids.copy()))
+
+    def batch(self, members: Sequence[Member]) -> Tokens:
+        """Return some sequences side by side."""
+        starts = np.array([member.record for member in members])
+        record = np.searchsorted(self._offsets, starts, side="right") - 1
+        first, length = self._offsets[record][:, None], np.diff(self._offsets)[record][:, None]
+        steps = np.arange(1, self.recipe.sequence + 1)  # the input of a place is the window of the token before it
+        at = torch.from_numpy(first + (starts[:, None] - first + steps) % length).to(self._ids.device)
+        targets = torch.full_like(at, IGNORED)
+        targets[:, -1] = self._ids[at[:, -1]].to(torch.int64)
+        return Tokens(windows=self._windows[at], targets=targets, tokens=len(members))
+
+
+def _read_round(ids: UInt8[np.ndarray, "L"], config: ModelConfig) -> UInt8[np.ndarray, "L k k"]:
+    """Return the inputs of a record that is read round: what was read before its first token is its last one."""
+    inputs = read_windows(ids, config)
+    if config.look == "current":
+        inputs[0] = record_windows(grids(ids), config.k)[-1]
+    else:
+        inputs[0, config.k // 2, config.k // 2] = ids[-1]
+    return inputs
+
+
+class SequenceFeed(_Sequences):
+    """Sequences of the concatenated split at a stride, only the last place of each scored.
+
+    A sequence may begin inside a record and reach into the next ones: so our first runs with targets "last" were
+    trained, which a recipe without `wrap` still means. A member's `record` is its first place.
+    """
+
+    def __init__(self, table: TokenTable, model: ModelConfig, recipe: TrainConfig, device: torch.device) -> None:
+        """Hold a split; ValueError when it is shorter than one sequence."""
+        if len(table.ids) < recipe.sequence:
+            raise ValueError(
+                f"the split holds {len(table.ids)} tokens, a sequence {recipe.sequence}: choose a shorter one."
+            )
+        starts = np.arange(0, len(table.ids) - recipe.sequence + 1, recipe.stride)
+        super().__init__(recipe, starts, len(table.ids) / len(table))
+        self.model, self.device = model, device
+        self._places = Places.of_records([table.record(i) for i in range(len(table))], device)
+
     def batch(self, members: Sequence[Member]) -> Tokens:
         """Return some sequences side by side."""
         starts = np.array([member.record for member in members])
@@ -132,10 +186,6 @@ class SequenceFeed:
         targets = torch.full(at.shape, IGNORED, dtype=torch.int64, device=self.device)
         targets[:, -1:] = self._places.targets(at[:, -1:])
         return Tokens(windows=self._places.inputs(at, self.model), targets=targets, tokens=len(members))
-
-    def per_record(self, nats: float, tokens: int) -> float:
-        """Return the mean nats of a record of mean length, if its other tokens cost what the scored ones do."""
-        return nats / tokens * self._mean_length
 
 
 def training_feed(data: TokenTable, model: ModelConfig, recipe: TrainConfig, place: Place) -> Feed:
@@ -147,7 +197,9 @@ def training_feed(data: TokenTable, model: ModelConfig, recipe: TrainConfig, pla
                 "it stands: set both to 0."
             )
         together = replace(recipe, batch_sequences=recipe.batch_sequences * place.processes)
-        return SequenceFeed(data, model, together, place.device)
+        return _sequence_feed(data, model, together, place.device)
+    if recipe.wrap:
+        raise ValueError("wrap is true with targets 'all', which reads whole records: it is for targets 'last' alone.")
     turned = mirrorable(data) if recipe.mirror else None
     together_tokens = recipe.batch_tokens * place.processes
     reading = Reading(batch_tokens=together_tokens, text_first=recipe.text_first, mirror=recipe.mirror)
@@ -157,8 +209,12 @@ def training_feed(data: TokenTable, model: ModelConfig, recipe: TrainConfig, pla
 def validation_feed(data: TokenTable, model: ModelConfig, recipe: TrainConfig, place: Place) -> Feed:
     """Return what a training is judged by: the same targets, image first and never mirrored."""
     if recipe.targets == "last":
-        return SequenceFeed(data, model, recipe, place.device)
+        return _sequence_feed(data, model, recipe, place.device)
     return RecordFeed(_reader(data, model, place.device, None), VALIDATING, place.device)
+
+
+def _sequence_feed(data: TokenTable, model: ModelConfig, recipe: TrainConfig, device: torch.device) -> Feed:
+    return (WrappedSequenceFeed if recipe.wrap else SequenceFeed)(data, model, recipe, device)
 
 
 def _reader(

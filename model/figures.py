@@ -23,13 +23,22 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A point of the curve that is pointed out."""
+
+    x: float
+    told: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """Points joined by a line, what the axes say, and levels to compare with."""
+    """Points joined by a line, what the axes say, levels to compare with, and a point to point out."""
 
     points: tuple[tuple[float, float], ...]
     x_label: str
     y_label: str
     levels: tuple[Level, ...] = ()
+    mark: Mark | None = None
 
 
 def curve_svg(curve: Curve) -> Markup:
@@ -58,6 +67,7 @@ def curve_svg(curve: Curve) -> Markup:
         Markup('<svg x="{}" y="{}" width="{}" height="{}"><polyline class="curve" points="{}"/></svg>').format(
             LEFT, TOP, edge - LEFT, HEIGHT - TOP - BOTTOM, path
         ),
+        *([_marked(curve.mark, place(curve.mark.x, low)[0])] if curve.mark and 0 <= curve.mark.x <= x_high else []),
         Markup('<rect class="tip" x="{:.1f}" y="{:.1f}" width="8" height="8"/>').format(end_x - 4, end_y - 4),
         Markup('<text class="axis" x="{}" y="{}" text-anchor="middle">{}</text>').format(
             (LEFT + edge) / 2, HEIGHT - 8, curve.x_label
@@ -106,6 +116,15 @@ def _horizontal(y: float, label: str, edge: int) -> Markup:
 
 def _vertical(x: float, label: str) -> Markup:
     return Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(x, HEIGHT - BOTTOM + 18, label)
+
+
+def _marked(mark: Mark, x: float) -> Markup:
+    """Draw a line up from the axis; its words stand on the side where there is room."""
+    left = x > (LEFT + WIDTH) / 2
+    return Markup(
+        '<line class="mark" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>'
+        '<text x="{3:.1f}" y="{4}" text-anchor="{5}">{6}</text>'
+    ).format(x, TOP, HEIGHT - BOTTOM, x + (-6 if left else 6), TOP + 12, "end" if left else "start", mark.told)
 
 
 def _level_lines(levels: Sequence[Level], heights: Sequence[float], edge: int) -> list[Markup]:

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, Float64, Int64, UInt8
 
 from model.batches import pad, start_id
 from model.config import ModelConfig
 from model.grammar import Grammar
-from model.network import Network
+from model.lean import FEW, lean_network
+from model.network import Network, State
 from model.picking import Chances, SampleConfig, log_odds, pick, shares
 from model.prompts import caption_prompt, completion_prompt, picture_prompt
 from palettes.vocabulary import LF, NUL, Vocabulary
@@ -75,10 +76,11 @@ class InputStream:
 
     def push(self, ids: UInt8[np.ndarray, "B"]) -> UInt8[np.ndarray, "B k k"]:
         """Read one token of each record and return the inputs of the next."""
-        window = self._stream.push(ids)
-        if self._ahead:
-            window = self._stream.ahead()
-            window[:, self._r, self._r] = ids
+        if not self._ahead:
+            return self._stream.push(ids)
+        self._stream.read(ids)
+        window = self._stream.ahead()
+        window[:, self._r, self._r] = ids
         return window
 
 
@@ -181,11 +183,12 @@ class _Drawing:
         while ended < batch:
             log_p = log_odds(answers.logits, self.rows.mask())
             ids, settled = self._with_prompts(pick(shares(log_p, self.how), chances.following()))
-            self.nats -= np.where(settled, 0.0, log_p[everyone, ids])
+            log_p[settled] = 0.0
+            self.nats -= log_p[everyone, ids]
             self.sizes += ~self.rows.ended
             self.ids.append(ids)
             self.rows.push(ids)
-            if (now := int(self.rows.ended.sum())) > ended:
+            if (now := int(np.count_nonzero(self.rows.ended))) > ended:
                 ended = now
                 answers.drop(self.rows.ended)
                 yield ended
@@ -203,7 +206,7 @@ class _Drawing:
     def _with_prompts(self, ids: UInt8[np.ndarray, "B"]) -> tuple[UInt8[np.ndarray, "B"], Bool[np.ndarray, "B"]]:
         """Return the ids with NUL after each end and the prompts' own where they go on, and which of them were set."""
         place, settled = len(self.ids), self.rows.ended
-        ids = np.where(settled, NUL, ids).astype(np.uint8)
+        ids[settled] = NUL
         if place < self.told.shape[1]:
             given = place < self.lengths
             return np.where(given, self.told[:, place], ids), settled | given
@@ -220,23 +223,44 @@ class _Answers:
         windows = [inputs.first(), *(inputs.push(ids) for ids in told.T)]
         _, whom, back = np.unique(told, axis=0, return_index=True, return_inverse=True)
         together = torch.from_numpy(np.stack([window[whom] for window in windows], axis=1)).to(self.device)
-        logits, state = network.prefill(together, network.initial_state(len(whom)), self.folded)
         self.running = np.arange(len(told))  # whose state is held
-        self.logits = logits[:, -1].double().cpu().numpy()[back.ravel()]
-        self.state = network.select(state, torch.from_numpy(back.ravel()).to(self.device))
+        self.state: State = None
+        self.lean = lean_network(network, together) if len(told) <= FEW else None
+        if self.lean is None:
+            logits, state = network.prefill(together, network.initial_state(len(whom)), self.folded)
+            self.state = network.select(state, torch.from_numpy(back.ravel()).to(self.device))
+            last = logits[:, -1]
+        else:
+            last = self.lean.logits
+            self.lean.select(back.ravel())
+        self.logits = last.double().cpu().numpy()[back.ravel()]
 
     def drop(self, ended: Bool[np.ndarray, "B"]) -> None:
         """Go on without records that have ended, once half of those that are read have."""
         on = np.flatnonzero(~ended[self.running])
         if len(on) and 2 * len(on) <= len(self.running):
-            self.state = self.network.select(self.state, torch.from_numpy(on).to(self.device))
             self.running = self.running[on]
+            if self.lean is None:
+                self.state = self.network.select(self.state, torch.from_numpy(on).to(self.device))
+            else:
+                self.lean.select(on)
 
     def push(self, ids: UInt8[np.ndarray, "B"]) -> None:
         """Read one more token of each record."""
-        some = torch.from_numpy(self.inputs.push(ids)[self.running]).to(self.device)
-        logits, self.state = self.network.step(some, self.state, self.folded)
-        self.logits[self.running] = logits.double().cpu().numpy()
+        windows = self.inputs.push(ids)
+        everyone = len(self.running) == len(windows)
+        answers = self._read(windows if everyone else windows[self.running])
+        if everyone:
+            self.logits = answers
+        else:
+            self.logits[self.running] = answers
+
+    def _read(self, windows: UInt8[np.ndarray, "R k k"]) -> Float64[np.ndarray, "R V"]:
+        if self.lean is not None:
+            return self.lean.read(windows).astype(np.float64)
+        logits, self.state = self.network.step(torch.from_numpy(windows).to(self.device), self.state, self.folded)
+        answers: Float64[np.ndarray, "R V"] = logits.to("cpu", torch.float64).numpy()
+        return answers
 
 
 def draw_samples(

@@ -2,7 +2,10 @@
 
 A record is the shape `(h, w)`, the image, the caption, each closed by LF; the caption may come first. Sides are 1 to
 `max_side` without leading zeros; a caption is 1 to `max_caption` bytes, 0xC2 and 0xA0 only as the pair that UTF-8
-makes of a no-break space. B records, V vocabulary, P phases.
+makes of a no-break space. B records, V vocabulary, P places in a record.
+
+Most ids change nothing but a place and a count, so that a step looks closer only where a row, a caption or a segment
+ends or begins.
 """
 
 from dataclasses import dataclass
@@ -30,7 +33,12 @@ class Phase(IntEnum):
     END = 8  # nothing more: NUL
 
 
-OPEN, HEIGHT, GAP, WIDTH, SHAPE_END, IMAGE, CAPTION, PAIR, END = map(int, Phase)  # plain numbers compare much faster
+OPEN, HEIGHT, GAP, WIDTH, SHAPE_END, COLOUR, BYTE, PAIR, END = map(int, Phase)  # plain numbers compare much faster
+# places where counting has left fewer choices than elsewhere in their phase
+ROW_END, IMAGE_END, FIRST_BYTE, ONLY_BYTE, LAST_BYTE, CAPTION_END = range(9, 15)
+PLACES = 15
+PHASES = (*Phase, *(Phase.IMAGE,) * 2, *(Phase.CAPTION,) * 4)  # of each place
+ENDLESS = 1 << 60  # ids, where nothing is counted
 ID = {chr(byte): i for i, byte in enumerate(BYTES)}
 OPENING, CLOSING, COMMA, SPACE, ZERO = ID["("], ID[")"], ID[","], ID[" "], ID["0"]
 FIRST_OF_PAIR, SECOND_OF_PAIR = ID["\xc2"], ID["\xa0"]
@@ -41,16 +49,15 @@ DIGITS = np.arange(10)
 class GrammarState:
     """Where each of B records stands."""
 
-    phase: Int64[np.ndarray, "B"]
+    place: Int64[np.ndarray, "B"]  # a phase, or one of the places in it where less is left
+    left: Int64[np.ndarray, "B"]  # ids until the row or the caption is full
     sides: Int64[np.ndarray, "B 2"]  # h and w as far as read
-    row: Int64[np.ndarray, "B"]
-    column: Int64[np.ndarray, "B"]
-    caption: Int64[np.ndarray, "B"]  # bytes read of it
+    rows: Int64[np.ndarray, "B"]  # of the image, from the one being read on
 
     @property
     def ended(self) -> Bool[np.ndarray, "B"]:
         """Tell which records are complete."""
-        done: Bool[np.ndarray, "B"] = self.phase == END
+        done: Bool[np.ndarray, "B"] = self.place == END
         return done
 
 
@@ -77,30 +84,20 @@ class Grammar:
     def start(self, batch: int) -> GrammarState:
         """Return the state of B records of which nothing was read."""
         zeros = np.zeros(batch, dtype=np.int64)
-        first = OPEN if self.order == "image_first" else CAPTION
+        place, left = (OPEN, ENDLESS) if self.order == "image_first" else (self._first_byte, self.max_caption)
         sides = np.zeros((batch, 2), dtype=np.int64)
-        return GrammarState(phase=zeros + first, sides=sides, row=zeros, column=zeros, caption=zeros)
+        return GrammarState(place=zeros + place, left=zeros + left, sides=sides, rows=zeros)
 
     def mask(self, state: GrammarState) -> Bool[np.ndarray, "B V"]:
         """Return which ids may come next; each row allows at least one."""
-        allowed: Bool[np.ndarray, "B V"] = self._by_phase[state.phase]
-        present = set(state.phase.tolist())
-        for phase, side, closer in ((HEIGHT, 0, COMMA), (WIDTH, 1, CLOSING)):
-            if phase in present:
-                at = np.flatnonzero(state.phase == phase)
+        allowed: Bool[np.ndarray, "B V"] = self._allowed[state.place]
+        for place, side, closer in ((HEIGHT, 0, COMMA), (WIDTH, 1, CLOSING)):
+            at = (state.place == place).nonzero()[0]
+            if len(at):
                 value = state.sides[at, side]
                 grown = value[:, None] * 10 + DIGITS
                 allowed[at, ZERO : ZERO + 10] = (grown >= 1) & (grown <= self.max_side)
                 allowed[at, closer] = value >= 1
-        if IMAGE in present:
-            at = np.flatnonzero(state.phase == IMAGE)
-            full = state.column[at] == state.sides[at, 1]
-            last = state.row[at] == state.sides[at, 0] - 1
-            allowed[at] = self._in_image[np.where(full, 1 + last, 0)]
-        if CAPTION in present:
-            at = np.flatnonzero(state.phase == CAPTION)
-            count = state.caption[at]
-            allowed[at] = self._in_caption[np.minimum(count, 1), np.maximum(np.minimum(self.max_caption - count, 2), 0)]
         return allowed
 
     def advance(self, state: GrammarState, ids: UInt8[np.ndarray, "B"]) -> GrammarState:
@@ -108,29 +105,29 @@ class Grammar:
         legal = self.mask(state)[np.arange(len(ids)), ids]
         if not legal.all():
             b = int(np.argmin(legal))
-            phase = Phase(int(state.phase[b])).name
+            phase = PHASES[state.place[b]].name
             raise ValueError(f"record {b}: {self.vocabulary.name(int(ids[b]))} cannot stand where {phase} is due.")
         return self.follow(state, ids)
 
     def follow(self, state: GrammarState, ids: UInt8[np.ndarray, "B"]) -> GrammarState:
         """Return what `advance` does, for ids already known to be allowed."""
-        phase, sides = state.phase, state.sides
-        if not {HEIGHT, WIDTH}.isdisjoint(phase.tolist()):
-            in_shape = np.flatnonzero((phase == HEIGHT) | (phase == WIDTH))
-            sides, digit = sides.copy(), ids[in_shape].astype(np.int64) - ZERO
-            grows = (digit >= 0) & (digit <= DIGITS[-1])
-            at = in_shape[grows], (phase[in_shape][grows] == WIDTH).astype(np.int64)
-            sides[at] = sides[at] * 10 + digit[grows]
-        in_image = phase == IMAGE
-        row_ended = in_image & (ids == TAB)
-        in_caption = ((phase == CAPTION) | (phase == PAIR)) & (ids != LF)
-        return GrammarState(
-            phase=self._moves[phase, ids],
-            sides=sides,
-            row=state.row + row_ended,
-            column=np.where(row_ended, 0, state.column + in_image),
-            caption=state.caption + in_caption,
-        )
+        place, left = self._moves[state.place, ids], state.left - 1
+        at = ((place != state.place) | (left <= 1) | (place == HEIGHT) | (place == WIDTH)).nonzero()[0]
+        if not len(at):
+            return GrammarState(place=place, left=left, sides=state.sides, rows=state.rows)
+        sides, rows, was, now = state.sides.copy(), state.rows.copy(), state.place[at], place[at]
+        for reading, side in ((HEIGHT, 0), (WIDTH, 1)):
+            grows = at[(was == reading) & (now == reading)]
+            sides[grows, side] = sides[grows, side] * 10 + ids[grows] - ZERO
+        in_image = now == COLOUR
+        rows[at] = np.where(in_image & (was == SHAPE_END), sides[at, 0], rows[at] - (was == ROW_END))
+        count = np.where(in_image & (was != COLOUR), sides[at, 1], left[at])
+        count[now == self._first_byte] = self.max_caption
+        count[(now == OPEN) | (now == END)] = ENDLESS
+        now = np.where(in_image & (count <= 0), np.where(rows[at] > 1, ROW_END, IMAGE_END), now)
+        now = np.where((now == BYTE) & (count <= 1), np.where(count == 1, LAST_BYTE, CAPTION_END), now)
+        place[at], left[at] = now, count
+        return GrammarState(place=place, left=left, sides=sides, rows=rows)
 
     def read(self, ids: UInt8[np.ndarray, "L"]) -> GrammarState:
         """Return the state of one record after a prefix; ValueError says where it breaks the grammar."""
@@ -152,46 +149,42 @@ class Grammar:
             state = self.read(ids)
         except ValueError as error:
             return str(error)
-        return (
-            None if state.ended[0] else f"it ends after {len(ids)} ids, where {Phase(int(state.phase[0])).name} is due."
-        )
+        return None if state.ended[0] else f"it ends after {len(ids)} ids, where {PHASES[state.place[0]].name} is due."
 
     def accepts(self, ids: UInt8[np.ndarray, "L"]) -> bool:
         """Tell whether ids are one whole, well-formed record."""
         return self.why_not(ids) is None
 
-    @cached_property
-    def _by_phase(self) -> Bool[np.ndarray, "P V"]:
-        """What each phase allows whatever else is known; sides, rows and lengths are looked at in `mask`."""
-        table = np.zeros((len(Phase), len(self.vocabulary)), dtype=np.bool_)
-        for phase, token in ((OPEN, OPENING), (GAP, SPACE), (SHAPE_END, LF), (PAIR, SECOND_OF_PAIR), (END, NUL)):
-            table[phase, token] = True
-        return table
+    @property
+    def _first_byte(self) -> int:
+        return FIRST_BYTE if self.max_caption > 1 else ONLY_BYTE
 
     @cached_property
-    def _in_image(self) -> Bool[np.ndarray, "3 V"]:
-        """What may stand inside a row, at its end, and at the end of the last one."""
-        table = np.zeros((3, len(self.vocabulary)), dtype=np.bool_)
-        table[0, FIRST_COLOUR : FIRST_COLOUR + len(self.vocabulary.palette)] = True
-        table[1, TAB] = table[2, LF] = True
-        return table
-
-    @cached_property
-    def _in_caption(self) -> Bool[np.ndarray, "2 3 V"]:
-        """What may stand where nothing or something of a caption was read and 0, 1 or more bytes are left for it."""
-        table = np.zeros((2, 3, len(self.vocabulary)), dtype=np.bool_)
-        table[:, 1:, LF + 1 : FIRST_COLOUR] = True
-        table[:, 1, FIRST_OF_PAIR] = table[:, :, SECOND_OF_PAIR] = False
-        table[1, :, LF] = True
+    def _allowed(self) -> Bool[np.ndarray, "P V"]:
+        """What may stand at each place; which digits may, and whether a side may end, is looked at in `mask`."""
+        table = np.zeros((PLACES, len(self.vocabulary)), dtype=np.bool_)
+        for place, token in ((OPEN, OPENING), (GAP, SPACE), (SHAPE_END, LF), (PAIR, SECOND_OF_PAIR), (END, NUL)):
+            table[place, token] = True
+        table[COLOUR, FIRST_COLOUR : FIRST_COLOUR + len(self.vocabulary.palette)] = True
+        table[ROW_END, TAB] = table[IMAGE_END, LF] = True
+        for place in (BYTE, FIRST_BYTE, ONLY_BYTE, LAST_BYTE):
+            table[place, LF + 1 : FIRST_COLOUR] = True
+            table[place, FIRST_OF_PAIR] = place in {BYTE, FIRST_BYTE}
+            table[place, SECOND_OF_PAIR] = False
+        table[[BYTE, LAST_BYTE, CAPTION_END], LF] = True
         return table
 
     @cached_property
     def _moves(self) -> Int64[np.ndarray, "P V"]:
-        """The phase after each phase and id."""
-        moves = np.repeat(np.arange(len(Phase))[:, None], len(self.vocabulary), axis=1)
-        moves[OPEN], moves[GAP], moves[PAIR] = HEIGHT, WIDTH, CAPTION
-        moves[HEIGHT, COMMA], moves[WIDTH, CLOSING], moves[CAPTION, FIRST_OF_PAIR] = GAP, SHAPE_END, PAIR
+        """The place after each place and id, as far as no counting tells more."""
+        moves = np.repeat(np.arange(PLACES)[:, None], len(self.vocabulary), axis=1)
+        moves[OPEN], moves[GAP] = HEIGHT, WIDTH
+        moves[HEIGHT, COMMA], moves[WIDTH, CLOSING], moves[SHAPE_END, LF], moves[ROW_END, TAB] = (
+            GAP, SHAPE_END, COLOUR, COLOUR,
+        )  # fmt: skip
+        bytes_due = [BYTE, FIRST_BYTE, ONLY_BYTE, LAST_BYTE, CAPTION_END]
+        moves[[*bytes_due, PAIR]] = BYTE
+        moves[bytes_due, FIRST_OF_PAIR] = PAIR
         image_first = self.order == "image_first"
-        moves[SHAPE_END, LF] = IMAGE
-        moves[IMAGE, LF], moves[CAPTION, LF] = (CAPTION, END) if image_first else (END, OPEN)
+        moves[IMAGE_END, LF], moves[bytes_due, LF] = (self._first_byte, END) if image_first else (END, OPEN)
         return moves

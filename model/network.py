@@ -1,7 +1,7 @@
 """A whole network: embedding, core, head. B batch, L tokens, k side of a window, D d_model, V vocabulary."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -11,12 +11,19 @@ from torch import Tensor, nn
 from model.batches import pad, read_windows
 from model.config import CORE_NAMES, ModelConfig
 from model.embedding import Folded, build_embedding
+from model.evidence import Evidence, Seen
 from model.networks.lstm import LstmCore
 from model.networks.mamba import MambaCore
 from model.networks.protocol import Core, require_steps
 from model.networks.transformer import TransformerCore
+from model.token_table import TokenTable
 
-State = object  # the core's own: callers hand it back, and know nothing of it
+State = object  # the network's own: callers hand it back, and know nothing of it
+
+
+class _Memory(NamedTuple):
+    core: Any  # the core's own state
+    seen: Seen | None  # of the evidence, where there is any
 
 
 def build_core(config: ModelConfig) -> Core[Any]:
@@ -38,44 +45,65 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.norm = nn.LayerNorm(config.d_model)
         self.head = nn.Linear(config.d_model, vocabulary_size)
+        self.evidence = Evidence(config, vocabulary_size) if config.evidence else None
 
     def forward(self, windows: UInt8[Tensor, "B L k k"], folded: Folded | None = None) -> Float[Tensor, "B L V"]:
         """Return the logits of token t at place t; `windows` are those of `read_windows`."""
         x = self.dropout(self.embedding(windows, folded))
-        return self._answer(self.core(x))
+        return self._answer(x, self.core(x), windows, None)[0]
 
     def initial_state(self, batch: int) -> State:
         """Return the state of B records of which nothing was read; ValueError when a layer reads backwards."""
-        return self.core.initial_state(batch)
+        seen = self.evidence.initial_state(batch) if self.evidence is not None else None
+        return _Memory(self.core.initial_state(batch), seen)
 
     def step(
         self, windows: UInt8[Tensor, "B k k"], state: State, folded: Folded | None = None
     ) -> tuple[Float[Tensor, "B V"], State]:
         """Return the logits of each record's next token; pass `folded` to make the tables only once."""
-        x = self.dropout(self.embedding(windows[:, None], folded)[:, 0])
-        y, after = self.core.step(x, state)
-        return self._answer(y), after
+        x = self.embedding(windows[:, None], folded)[:, 0]
+        x = self.dropout(x) if self.training else x  # a call that does nothing costs as much as one that works
+        memory = cast("_Memory", state)
+        y, after = self.core.step(x, memory.core)
+        logits, seen = self._answer(x[:, None], y[:, None], windows[:, None], memory.seen)
+        return logits[:, 0], _Memory(after, seen)
 
     def prefill(
         self, windows: UInt8[Tensor, "B L k k"], state: State, folded: Folded | None = None
     ) -> tuple[Float[Tensor, "B L V"], State]:
         """Read L tokens of each record at once, as L steps would: the part of a prompt that all records share."""
         x = self.dropout(self.embedding(windows, folded))
-        y, after = self.core.prefill(x, state)
-        return self._answer(y), after
+        memory = cast("_Memory", state)
+        y, after = self.core.prefill(x, memory.core)
+        logits, seen = self._answer(x, y, windows, memory.seen)
+        return logits, _Memory(after, seen)
 
     def select(self, state: State, rows: Int[Tensor, "R"]) -> State:
         """Return the state of some records, in this order: to go on without those that ended."""
-        return self.core.select(state, rows)
+        memory = cast("_Memory", state)
+        seen = memory.seen and Seen(*(one[rows] for one in memory.seen))
+        return _Memory(self.core.select(memory.core, rows), seen)
 
-    def _answer(self, y: Tensor) -> Tensor:
-        out: Tensor = self.head(self.dropout(self.norm(y)))
-        return out
+    def learn_counts(self, table: TokenTable) -> None:
+        """Count what `config.counted` asks for in the training split, before the first step."""
+        if self.evidence is not None and self.evidence.grams is not None:
+            self.evidence.grams.learn(table)
+
+    def _answer(
+        self, x: Tensor, y: Tensor, windows: UInt8[Tensor, "B L k k"], seen: Seen | None
+    ) -> tuple[Tensor, Seen | None]:
+        """Return the logits of places embedded as x and answered y by the core, and what was read with them."""
+        if self.evidence is None:
+            return self.head(self.dropout(self.norm(y))), None
+        z = self.dropout(self.norm(x + y))  # what stands around is at hand, whatever the core kept of it
+        evidence, seen = self.evidence(z, windows, seen)
+        return self.head(z) + evidence, seen
 
     @property
     def parameters_count(self) -> int:
-        """Count the trained numbers."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        """Count the trained numbers, and the counts that are held."""
+        held = 0 if self.evidence is None or self.evidence.grams is None else self.config.counted
+        return held + sum(parameter.numel() for parameter in self.parameters())
 
 
 class NetworkModel:

@@ -1,17 +1,23 @@
-"""An evaluation under the paper's metrics, beside what was published, as a table and as a figure."""
+"""An evaluation, or a reproduction, under the paper's metrics, beside what was published: as tables and as figures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from model.bar_figures import Bar, Bars, bars_svg
 from model.evaluate import Evaluation, ModelScore
+from model.line_figures import Lines, lines_svg
 from model.paper_protocol import PaperScores, PaperVariant
 from model.published import PAPER, PublishedScore, best_published
+from model.reproduction import Pace, Reproduced, Reproduction
 
 PARTS = ("shape", "pixels", "row ends", "caption")
 COLUMNS = ("Hamming", "cosine", "BLEU")
+ROOM = 215  # units for the longest name of a variant
+NETWORK, COUNTING = 0.5, 0.22  # shades of their bars
+MINUTE, HOUR = 60.0, 3600.0
 
 
 def paper_table(evaluation: Evaluation) -> Table:
@@ -39,6 +45,107 @@ def paper_table(evaluation: Evaluation) -> Table:
             *(f"{one.hamming:.3f}" if one else "" for one in (_variant(paper, "excerpt"), _variant(paper, "record"))),
         )
     return table
+
+
+def reproduction_table(found: Reproduction) -> Table:
+    """Return Table 1 again: what was published, the last checkpoint, the best on validation; baselines below.
+
+    Three numbers are Hamming, cosine and BLEU. The columns after them are of the last checkpoint, which is the one that
+    the paper judged: right tokens, and Hamming of the excerpts that do not go round.
+    """
+    on = found.dataset
+    title = f"{on.ref}, {on.split}: the paper's table again, epochs: {found.epochs}; Hamming, cosine, BLEU"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("variant", no_wrap=True)
+    for heading in ("weights", "published", "last", "best", "epoch", "centre", "text", "other", "not round"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    done = {variant.preset: variant for variant in found.variants}
+    for row in PAPER:
+        published = f"{row.hamming:.3f} {row.cosine:.3f} {row.bleu:.3f}"
+        if row.preset in done:
+            variant = done[row.preset]
+            judged = (published, _three(variant.last.paper), _three(variant.best.paper), str(variant.best.epoch))
+            table.add_row(row.name, f"{variant.parameters:,}", *judged, *_hidden(variant.last.paper))
+        else:
+            table.add_row(row.name, "", published, style="dim")
+    table.add_section()
+    for counted in sorted(found.baselines, key=lambda one: one.paper.hamming):
+        table.add_row(
+            counted.name, f"{counted.parameters:,}", "", _three(counted.paper), "", "", *_hidden(counted.paper)
+        )
+    return table
+
+
+def plan_table(paces: Sequence[Pace]) -> Table:
+    """Return what a reproduction would take, variant by variant."""
+    table = Table(title="What it would take here, as this machine is now", title_justify="left")
+    table.add_column("variant", no_wrap=True)
+    for heading in ("parameters", "steps", "a step", "in all"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for pace in paces:
+        step = f"{pace.step_seconds * 1000:,.0f} ms"
+        table.add_row(pace.preset, f"{pace.parameters:,}", f"{pace.steps:,}", step, duration(pace.seconds))
+    table.add_section()
+    steps = sum(pace.steps for pace in paces)
+    table.add_row(f"{len(paces)} variants", "", f"{steps:,}", "", duration(sum(pace.seconds for pace in paces)))
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Return a time that a person can plan by.
+
+    >>> duration(40.0), duration(600.0), duration(40_000.0)
+    ('40 s', '10 min', '11.1 h')
+    """
+    if seconds < 2 * MINUTE:
+        return f"{seconds:.0f} s"
+    return f"{seconds / MINUTE:.0f} min" if seconds < 2 * HOUR else f"{seconds / HOUR:.1f} h"
+
+
+def reproduction_figures(found: Reproduction) -> tuple[Markup, ...]:
+    """Return a figure for each metric: the last checkpoint of each variant and the baselines, best first.
+
+    A line across a variant's bar is what was published of it.
+    """
+    published = {row.preset: row for row in PAPER}
+    figures = []
+    for heading, key in zip(COLUMNS, ("hamming", "cosine", "bleu"), strict=True):
+        rows = [(one.published, one.last.paper, published[one.preset]) for one in found.variants]
+        all_rows = [*rows, *((one.name, one.paper, None) for one in found.baselines)]
+        all_rows.sort(key=lambda row: float(getattr(row[1], key)), reverse=key != "hamming")
+        bars = tuple(
+            Bar(
+                name=name,
+                amounts=(float(getattr(paper, key)),),
+                told=f"{getattr(paper, key):.3f}",
+                mark=float(getattr(row, key)) if row else None,
+                shade=NETWORK if row else COUNTING,
+            )
+            for name, paper, row in all_rows
+        )
+        better = "less" if key == "hamming" else "more"
+        label = f"{heading} of the last checkpoints, {better} is better; the lines across: as published"
+        figures.append(bars_svg(Bars(bars=bars, label=label, names=ROOM)))
+    return tuple(figures)
+
+
+def loss_figures(variants: Sequence[Reproduced]) -> tuple[Markup, ...]:
+    """Return a small plot for each variant: bits per scored token by epoch, of training and, dashed, of validation."""
+    return tuple(
+        lines_svg(Lines(title=variant.published, drawn=variant.train_curve, dashed=variant.validation_curve))
+        for variant in variants
+    )
+
+
+def _three(paper: PaperScores) -> str:
+    return f"{paper.hamming:.3f} {paper.cosine:.3f} {paper.bleu:.3f}"
+
+
+def _hidden(paper: PaperScores) -> tuple[str, ...]:
+    """Return what the three metrics hide: right tokens in all, of text, of the others; Hamming without going round."""
+    inside = _variant(paper, "excerpt")
+    shares = (paper.centre_accuracy, paper.text_accuracy, paper.other_accuracy)
+    return (*(f"{share:.1%}" for share in shares), f"{inside.hamming:.3f}" if inside else "")
 
 
 def bits_figure(evaluation: Evaluation) -> Markup:

@@ -7,8 +7,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from model.figures import Curve, Level, curve_svg
+from model.evaluate import ModelScore
+from model.evaluation_tables import shown_pairs, told_chance, verdict
+from model.figures import Curve, Level, Mark, curve_svg
+from model.history import Moment
+from model.paper_table import paper_figures
 from model.pictures import Sprite, contact_sheet, data_uri, sprite_png, terminal_sprite
+from model.published import PAPER
 from model.report_data import Anatomy, LogRow, ReportData
 from palettes.palette import Palette
 from palettes.vocabulary import FIRST_COLOUR, LF, NUL, SEPARATORS, TAB, Vocabulary
@@ -55,12 +60,17 @@ def render_report(data: ReportData) -> str:
     rgb = data.palette.rgb
     environment.filters["picture"] = lambda sprite: data_uri(sprite_png(sprite, rgb))
     environment.filters["uri"] = data_uri
+    environment.filters["verdict"], environment.filters["chance"] = verdict, told_chance
     return environment.get_template("report.html.j2").render(
         data=data,
         anatomy=anatomy_view(data.anatomy, data.palette) if data.anatomy else None,
         curves=[svg for svg in map(curve_svg, _curves(data)) if svg],
         strip=np.arange(len(rgb), dtype=np.uint8)[None, :],
         scores=sorted(data.evaluation.models, key=lambda row: row.bits_per_record.total) if data.evaluation else [],
+        pairs=shown_pairs(data.evaluation) if data.evaluation else (),
+        papers=_papers(data),
+        published=sorted(PAPER, key=lambda row: row.hamming),
+        figures=paper_figures(data.evaluation) if data.evaluation else (),
         lead=_lead(data),
         last=data.log[-1] if data.log else None,
     )
@@ -126,19 +136,30 @@ def _curves(data: ReportData) -> Sequence[Curve]:
     if data.evaluation:
         rows = [row for row in data.evaluation.models if row.kind == "baseline"]
         levels = tuple(Level(name=row.name, value=row.bits_per_record.total) for row in rows)
+    validation, steps = _points(data.log, "validation_bits"), "training steps"
+    best = min(validation, key=lambda point: point[1], default=None)
     return (
         Curve(
-            points=_points(data.log, "validation_bits"),
-            x_label="training steps",
+            points=validation,
+            x_label=steps,
             y_label="validation, bits per record",
             levels=levels,
+            mark=Mark(x=best[0], told=f"kept: {best[1]:,.0f} at step {best[0]:,.0f}") if best else None,
         ),
-        Curve(points=_points(data.log, "train_bits"), x_label="training steps", y_label="training, bits per token"),
+        Curve(
+            points=_points(data.history or data.log, "train_bits"), x_label=steps, y_label="training, bits per token"
+        ),
     )
 
 
-def _points(log: Sequence[LogRow], name: str) -> tuple[tuple[float, float], ...]:
+def _points(log: Sequence[LogRow | Moment], name: str) -> tuple[tuple[float, float], ...]:
     return tuple((float(row.step), float(getattr(row, name))) for row in log if getattr(row, name) is not None)
+
+
+def _papers(data: ReportData) -> list[ModelScore]:
+    """Return the models that were measured under the paper's metrics, least Hamming first."""
+    rows = [(row.paper.hamming, row) for row in (data.evaluation.models if data.evaluation else ()) if row.paper]
+    return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
 
 
 def _lead(data: ReportData) -> float | None:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from model.evaluate import Evaluation
+from model.history import Moment
 from palettes.palette import Palette
 from pipeline.records import DatasetVersion
 from pipeline.release import Manifest
@@ -85,6 +86,16 @@ class Captioned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A drawn picture beside the training picture that is nearest to it."""
+
+    drawn: UInt8[np.ndarray, "h w"]
+    nearest: UInt8[np.ndarray, "_ _"]  # mirrored already, where the mirror image is the nearer one
+    agreement: float  # share of cells that are alike; 1 is a copy
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
     """What a network made."""
 
@@ -105,8 +116,10 @@ class ReportData:
     anatomy: Anatomy | None = None
     run: RunFacts | None = None
     log: tuple[LogRow, ...] = ()
+    history: tuple[Moment, ...] = ()  # finer than the log; older runs have none
     evaluation: Evaluation | None = None
     samples: Samples = field(default_factory=Samples)
+    beside: tuple[Beside, ...] = ()
 
 
 def read_log(path: Path) -> tuple[LogRow, ...]:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 
-from model.baselines import fit_baselines
 from model.batches import TokenTable, load_tokens
 from model.checkpoint import CONFIG, WEIGHTS, CheckpointInfo, load_checkpoint, read_json, settle
-from model.evaluate import Evaluation, evaluate, read_evaluation, write_evaluation
-from model.generate import SampleConfig, caption_prompt, draw_samples, picture_prompt
+from model.evaluate import Evaluation, read_evaluation, write_evaluation
+from model.generate import caption_prompt, draw_samples, picture_prompt
+from model.judging import NOTHING_MORE, Extras, drawing, extras_of, judge
 from model.network import Network, NetworkModel
 from model.pictures import sprite_png
 from model.presets import Preset
@@ -28,7 +27,6 @@ from pipeline.tokenizer import decode_record
 EVALUATION, SAMPLES = "evaluation.json", "samples/samples.json"
 MAX_SAMPLES_BYTES = 16 * 2**20  # real ones take some 100 kB
 FREE, PROMPTED = 15, 8  # pictures drawn from nothing; captions and pictures given
-DRAW = SampleConfig(max_caption=1400)  # the model's own odds: cutting the tail cuts the rare start of an outline
 
 
 def run_folder(release: Release, runs: Path, preset: Preset) -> Path:
@@ -36,7 +34,8 @@ def run_folder(release: Release, runs: Path, preset: Preset) -> Path:
     recipe = f"{release.manifest.digest} {preset.model.digest()} {preset.train.digest()}"
     mark = hashlib.sha256(recipe.encode()).hexdigest()[:8]
     name = release.manifest.name.replace("/", "-")
-    parts = (name, release.manifest.version, preset.model.core, preset.name, f"s{preset.train.seed}", mark)
+    called = preset.name.replace("/", "-")
+    parts = (name, release.manifest.version, preset.model.core, called, f"s{preset.train.seed}", mark)
     return runs / "-".join(parts)
 
 
@@ -61,30 +60,27 @@ def load_run(run: Path, vocabulary: Vocabulary) -> tuple[Network, CheckpointInfo
     return load_checkpoint(checkpoint_of(run), vocabulary)
 
 
-def one_thread() -> None:
-    """Let torch use one thread: small networks gain little from two, and lose a hundredfold on a busy machine."""
-    torch.set_num_threads(1)
+def evaluate_run(release: Release, run: Path, extras: Extras = NOTHING_MORE) -> Evaluation:
+    """Return the run's evaluation on the release's test split, made now unless it stands there with all that is asked.
 
-
-def evaluate_run(release: Release, run: Path) -> Evaluation:
-    """Return the run's evaluation on the release's test split, made now unless it stands there already."""
+    What else stands there is measured again too, so that nothing is lost.
+    """
     path = run / EVALUATION
     if path.is_file():
         found = read_evaluation(path)
         if is_of(run, path, found.weights):
-            return found
-    evaluation = evaluate_checkpoint(release, checkpoint_of(run))
+            extras = extras.joined(extras_of(found))
+            if extras == extras_of(found):
+                return found
+    evaluation = evaluate_checkpoint(release, checkpoint_of(run), extras)
     write_evaluation(evaluation, path)
     return evaluation
 
 
-def evaluate_checkpoint(release: Release, checkpoint: Path) -> Evaluation:
+def evaluate_checkpoint(release: Release, checkpoint: Path, extras: Extras = NOTHING_MORE) -> Evaluation:
     """Score a checkpoint and all baselines, which are fitted to the training split alone, on the test split."""
-    one_thread()
     network, _ = load_checkpoint(checkpoint, release.vocabulary)
-    model = NetworkModel(network)
-    baselines = fit_baselines(load_tokens(release, "train"), release.vocabulary)
-    found = evaluate([model, *baselines], load_tokens(release, "test"), release.version, "test", seed=0)
+    found = judge(release, [NetworkModel(network)], extras)
     return replace(found, weights=weights_digest(network.state_dict()))
 
 
@@ -104,12 +100,13 @@ def sample_run(release: Release, run: Path) -> Samples:
     vocabulary = release.vocabulary
     network, _ = load_run(run, vocabulary)
     real = [decode_record(ids, vocabulary) for ids in _spread(load_tokens(release, "test"), PROMPTED)]
+    how = drawing(release)
     nothing = [np.zeros(0, dtype=np.uint8)] * FREE
-    free = draw_samples(network, vocabulary, nothing, "image_first", DRAW)
+    free = draw_samples(network, vocabulary, nothing, "image_first", how)
     captions = [caption_prompt(caption, vocabulary) for _, caption in real]
-    drawn = draw_samples(network, vocabulary, captions, "text_first", DRAW)
+    drawn = draw_samples(network, vocabulary, captions, "text_first", how)
     pictures = [picture_prompt(sprite, vocabulary) for sprite, _ in real]
-    told = draw_samples(network, vocabulary, pictures, "image_first", DRAW)
+    told = draw_samples(network, vocabulary, pictures, "image_first", how)
     samples = Samples(
         from_nothing=tuple(Creature(sprite=one.sprite, caption=one.caption) for one in free),
         from_captions=tuple(

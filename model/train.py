@@ -119,6 +119,7 @@ def _start(data: TrainData, model_config: ModelConfig, config: TrainConfig, fold
     """Make a run of fresh parameters, the same in every process."""
     torch.manual_seed(config.seed)
     network = Network(model_config, len(data.vocabulary))
+    network.learn_counts(data.train)
     engine = Engine.of(network, config, group.device)
     if group.rank:
         torch.manual_seed(config.seed + DROPOUT_DICE * group.rank)
@@ -199,7 +200,8 @@ def _is_over(run: Run) -> bool:
     if asked:
         raise TrainingStopped(
             f"training was stopped by {run.asked.name or 'another process'} at step {run.at.step} of {run.steps}; its "
-            f"state is kept in {run.folder}: run the same command, or `train --resume {run.folder}`, to go on."
+            f"state is kept in {run.folder}: run the same command, or "
+            f"`pixelbytes train --resume {run.folder}`, to go on."
         )
     return over
 

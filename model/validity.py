@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -10,32 +10,13 @@ from jaxtyping import UInt8
 from model.generate import SampleConfig, generate
 from model.grammar import Grammar
 from model.network import Network
+from model.sample_scores import Fault, Validity
 from palettes.vocabulary import Vocabulary
+
+__all__ = ["Fault", "Sampler", "Validity", "network_sampler", "unconstrained_validity", "validity"]
 
 Sampler = Callable[[int, int], Sequence[UInt8[np.ndarray, "_"]]]  # (how many, seed) to records drawn without the mask
 REASONS = 5  # of the commonest that are told
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """A way in which records broke the grammar."""
-
-    what: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validity:
-    """How many of the records drawn were well formed, and what was wrong with the others."""
-
-    drawn: int
-    well_formed: int
-    faults: tuple[Fault, ...] = ()  # the commonest first
-
-    @property
-    def share(self) -> float:
-        """Share of well-formed records."""
-        return self.well_formed / self.drawn
 
 
 def network_sampler(network: Network, vocabulary: Vocabulary, how: SampleConfig | None = None) -> Sampler:
@@ -75,6 +56,11 @@ def _kind(why: str) -> str:
 
     >>> _kind("at token 1: record 0:   cannot stand where HEIGHT is due.")
     'another token where HEIGHT is due'
+    >>> _kind("at token 34: record 0: TAB cannot stand where IMAGE is due.")
+    'a row ends before its told width'
     """
     due = why.rstrip(".").rsplit("where ", maxsplit=1)[-1]
+    came = why.partition(" cannot stand where IMAGE")[0].rsplit(" ", maxsplit=1)[-1]
+    if due.startswith("IMAGE") and (came == "TAB" or came.startswith("#")):
+        return "a row ends before its told width" if came == "TAB" else "pixels beyond the told width or height"
     return f"cut off where {due}" if why.startswith("it ends") else f"another token where {due}"

@@ -79,33 +79,54 @@ class WindowStream:
     def __init__(self, batch: int, k: int) -> None:
         """Start B empty records."""
         self.k, self.r = require_odd(k), k // 2
-        self._rows = np.zeros((batch, self.r + 1, 64 + 2 * self.r), dtype=np.uint8)  # the last one is being read
-        self._x = np.zeros(batch, dtype=np.int64)  # columns already read in it
+        self._x = np.zeros(batch, dtype=np.int64)  # columns already read in the row that is being read
+        self._hold(np.zeros((batch, self.r + 1, 64 + 2 * self.r), dtype=np.uint8))
 
     def push(self, ids: UInt8[np.ndarray, "B"]) -> UInt8[np.ndarray, "B k k"]:
         """Read one token of each record and return its window."""
-        if int(self._x.max(initial=0)) + 2 * self.r + 1 >= self._rows.shape[2]:
-            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)], axis=2)
-        everyone = np.arange(len(ids))
-        self._rows[everyone, -1, self._x + self.r] = ids
+        self._write(ids)
         window = self._gather()
-        self._x += 1
-        ended = np.flatnonzero((ids == TAB) | (ids == LF))
-        if len(ended):
-            self._rows[ended, :-1] = self._rows[ended, 1:]
-            self._rows[ended, -1] = 0
-            self._rows[ids == LF] = 0
-            self._x[ended] = 0
+        self._go_on(ids)
         return window
+
+    def read(self, ids: UInt8[np.ndarray, "B"]) -> None:
+        """Read one token of each record where nobody asks for its window."""
+        self._write(ids)
+        self._go_on(ids)
 
     def ahead(self) -> UInt8[np.ndarray, "B k k"]:
         """Return the window around the next token's place: what will be seen of it except itself."""
         return self._gather()
 
+    def _hold(self, rows: UInt8[np.ndarray, "B r1 W"]) -> None:
+        """Keep the last rows, the one being read among them as the last, and where the cells of a window stand."""
+        batch, height, width = rows.shape
+        self._rows, self._flat = rows, rows.reshape(-1)  # the same memory
+        above = np.arange(batch)[:, None, None] * height + np.arange(height)[:, None]
+        self._corners = above * width + np.arange(self.k)  # of windows around column 0
+        self._ends = self._corners[:, -1, self.r].copy()
+        self._room = width - 2 * self.r - 1 - int(self._x.max(initial=0))  # tokens that fit in any case
+
+    def _write(self, ids: UInt8[np.ndarray, "B"]) -> None:
+        if self._room <= 0:
+            longest = int(self._x.max(initial=0)) + 2 * self.r + 1
+            full = longest >= self._rows.shape[2]
+            self._hold(np.concatenate([self._rows, np.zeros_like(self._rows)], axis=2) if full else self._rows)
+        self._room -= 1
+        self._flat[self._ends + self._x] = ids
+
+    def _go_on(self, ids: UInt8[np.ndarray, "B"]) -> None:
+        self._x += 1
+        ended = ((ids == TAB) | (ids == LF)).nonzero()[0]
+        if len(ended):
+            self._rows[ended, :-1] = self._rows[ended, 1:]
+            self._rows[ended, -1] = 0
+            self._rows[ids == LF] = 0
+            self._x[ended] = 0
+
     def _gather(self) -> UInt8[np.ndarray, "B k k"]:
         out = np.zeros((len(self._x), self.k, self.k), dtype=np.uint8)
-        columns = self._x[:, None] + np.arange(self.k)
-        out[:, : self.r + 1] = np.take_along_axis(self._rows, columns[:, None, :], axis=2)
+        out[:, : self.r + 1] = self._flat.take(self._corners + self._x[:, None, None])
         return out
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 
 from model.config import ModelConfig, TrainConfig
@@ -16,6 +17,8 @@ from model.presets import Preset
 from model.report_data import Captioned, Creature, Illustration, Samples
 from model.runs import SAMPLES, evaluate_run, train_run, write_samples
 from pipeline.build import build
+from pipeline.checks import check
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.release import Release
 from tests.raw_stores import creatures, make_store, sample_source
 
@@ -35,6 +38,15 @@ def small_release(root: Path) -> Release:
     """Build a release of which everything may be redistributed."""
     built = build(sample_source(), make_store(root / "raw", creatures(40)), root / "built", name="tests/beasts")
     return built.with_manifest(version="v1.0.0", withheld=(), visibility="public", title="Beasts | of `tests`")
+
+
+def published_release(root: Path) -> Release:
+    """Publish the same creatures in a data root, as `tests/beasts@v1.0.0`; no plots, which take seconds to draw."""
+    store = make_store(root / "raw" / "sample", creatures(40))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.cards.card.plots", lambda *_: {})
+        built = build(sample_source(), store, root / "built", name="tests/beasts")
+        return FolderStore(root / "releases").publish(built.with_manifest(gates=check(built))).release
 
 
 def finished_run(release: Release, runs: Path) -> Path:

@@ -11,7 +11,10 @@ LstmState = tuple[tuple[Float[Tensor, "_ N"], Float[Tensor, "_ N"]], ...]  # hid
 
 
 class LstmCore(nn.Module):
-    """Layers of LSTM and a projection back to D; where it is bidirectional, both readings of the first go on."""
+    """Layers of LSTM and a projection back to D; where it is bidirectional, both readings of the first go on.
+
+    Each direction of that first layer has `d_inner` hidden units, by default N as the other layers.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         """Make the parameters; forget gates start open by 1, so that memory lasts from the first step on."""
@@ -20,8 +23,9 @@ class LstmCore(nn.Module):
         width, layers = config.d_model, config.layers
         self.first: nn.LSTM | None = None
         if config.bidirectional:
-            self.first = _lstm(width, config.d_state, both_ways=True)
-            width, layers = 2 * config.d_state, layers - 1
+            each_way = config.d_inner or config.d_state
+            self.first = _lstm(width, each_way, both_ways=True)
+            width, layers = 2 * each_way, layers - 1
         between = config.dropout if layers > 1 else 0.0
         self.lstm = _lstm(width, config.d_state, layers, between) if layers else None
         self.between = nn.Dropout(config.dropout)

@@ -24,6 +24,7 @@ ROTARY_BASE = 10_000.0  # the slowest pair of channels turns once in about 2π t
 class Buffers:
     """Keys and values of each layer, with room behind them; shared by the states that grew from one another."""
 
+    turns: Float[Tensor, "2 room E_2"]  # of all positions that there is room for
     layers: tuple[tuple[Float[Tensor, "B H room E"], Float[Tensor, "B H room E"]], ...]
     filled: int  # tokens written by whichever state went on furthest
 
@@ -46,10 +47,11 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.d_model, 3 * config.d_state, bias=False)
         self.out = nn.Linear(config.d_state, config.d_model)
 
-    def split(self, x: Float[Tensor, "B L D"], turns: Tensor) -> Float[Tensor, "3 B H L E"]:
-        """Return queries, keys and values; the first two turned by their positions."""
-        three = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (3, B, H, L, E)
-        return torch.cat([_turned(three[:2], turns.to(three.dtype)), three[2:]])
+    def split(self, x: Float[Tensor, "B L D"], turns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values, [B, H, L, E] each; the first two turned by their positions."""
+        three = self.qkv(x).unflatten(-1, (3, self.heads, -1))  # (B, L, 3, H, E)
+        queries, keys = _turned(three[:, :, :2], turns.to(three.dtype)).unbind(2)
+        return queries.transpose(1, 2), keys.transpose(1, 2), three[:, :, 2].transpose(1, 2)
 
     def join(self, heads: Float[Tensor, "B H L E"]) -> Float[Tensor, "B L D"]:
         """Return what the heads found, brought back to D."""
@@ -88,7 +90,7 @@ class TransformerCore(nn.Module):
 
     def forward(self, x: Float[Tensor, "B L D"]) -> Float[Tensor, "B L D"]:
         """Read whole sequences from the initial state."""
-        turns = _turns(0, x.shape[1], self._head_width, x)
+        turns = rotary_turns(0, x.shape[1], self._head_width, x)
         for number, block in enumerate(self._layers):
             q, k, v = block.attention.split(block.norm(x), turns)
             causal = not (self.config.bidirectional and number == 0)
@@ -100,7 +102,10 @@ class TransformerCore(nn.Module):
         require_steps(self.config)
         some = next(self.parameters())
         empty = some.new_empty(batch, self.config.heads, 0, self._head_width)
-        return TransformerState(buffers=Buffers(layers=((empty, empty),) * len(self.blocks), filled=0), length=0)
+        buffers = Buffers(
+            turns=rotary_turns(0, 0, self._head_width, some), layers=((empty, empty),) * len(self.blocks), filled=0
+        )
+        return TransformerState(buffers=buffers, length=0)
 
     def step(self, x: Float[Tensor, "B D"], state: TransformerState) -> tuple[Float[Tensor, "B D"], TransformerState]:
         """Read one token of each sequence."""
@@ -112,7 +117,8 @@ class TransformerCore(nn.Module):
     ) -> tuple[Float[Tensor, "B L D"], TransformerState]:
         """Read L tokens of each sequence at once."""
         past, whole = state.length, state.length + x.shape[1]
-        turns, buffers, mask = _turns(past, whole, self._head_width, x), _room(state, whole), _mask(past, whole, x)
+        buffers, mask = _room(state, whole), _mask(past, whole, x)
+        turns = buffers.turns[:, past:whole]
         for number, block in enumerate(self._layers):
             q, k, v = block.attention.split(block.norm(x), turns)
             keys, values = buffers.layers[number]
@@ -125,7 +131,7 @@ class TransformerCore(nn.Module):
     def select(self, state: TransformerState, rows: Int[Tensor, "R"]) -> TransformerState:
         """Return the state of some sequences."""
         layers = tuple((keys[rows], values[rows]) for keys, values in state.buffers.layers)
-        return replace(state, buffers=Buffers(layers=layers, filled=state.length))
+        return replace(state, buffers=Buffers(turns=state.buffers.turns, layers=layers, filled=state.length))
 
     @property
     def _layers(self) -> list[Block]:
@@ -136,16 +142,16 @@ class TransformerCore(nn.Module):
         return self.config.d_state // self.config.heads
 
 
-def _turns(start: int, end: int, width: int, like: Tensor) -> Float[Tensor, "2 P E_2"]:
-    """Return cosines and sines of the positions: each pair of channels turns at its own pace."""
+def rotary_turns(start: int, end: int, width: int, like: Tensor) -> Float[Tensor, "2 P E_2"]:
+    """Return cosines and sines of positions, each pair of channels at its own pace; `like` tells type and device."""
     pace = ROTARY_BASE ** -(torch.arange(0, width, 2, dtype=torch.float64, device=like.device) / width)
     angles = torch.arange(start, end, dtype=torch.float64, device=like.device)[:, None] * pace
     return torch.stack([angles.cos(), angles.sin()]).to(like.dtype)
 
 
-def _turned(x: Float[Tensor, "2 B H L E"], turns: Float[Tensor, "2 L E_2"]) -> Float[Tensor, "2 B H L E"]:
+def _turned(x: Float[Tensor, "B L 2 H E"], turns: Float[Tensor, "2 L E_2"]) -> Float[Tensor, "B L 2 H E"]:
     """Turn the pairs (i, i + E/2) of channels by their angles."""
-    cos, sin = turns
+    cos, sin = turns[:, :, None, None]
     left, right = x.chunk(2, dim=-1)
     return torch.cat([left * cos - right * sin, right * cos + left * sin], dim=-1)
 
@@ -171,7 +177,8 @@ def _room(state: TransformerState, whole: int) -> Buffers:
         return held
     room = max(2 * keys.shape[2], whole, SMALLEST_ROOM) if full else keys.shape[2]
     layers = tuple((_copy(keys, state.length, room), _copy(values, state.length, room)) for keys, values in held.layers)
-    return Buffers(layers=layers, filled=state.length)
+    turns = rotary_turns(0, room, keys.shape[3], keys) if full or frozen else held.turns
+    return Buffers(turns=turns, layers=layers, filled=state.length)
 
 
 def _copy(x: Float[Tensor, "B H room E"], length: int, room: int) -> Float[Tensor, "B H more E"]:

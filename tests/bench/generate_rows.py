@@ -1,13 +1,13 @@
 """The rows about drawing records: reading the growing sequence again for each token, and going on from a state.
 
-What is timed is `generate` as the command uses it, grammar, chances and windows included; the usual way is read without
-any of these. (The network alone, one record at a time, is a row of
-model_rows.)
+What is timed is `generate` as the command uses it, grammar, chances and windows included, on one thread; the usual way
+is read without any of these. (The network alone, one record at a time, is a row of model_rows.)
 """
 
 import statistics
 import time
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 import torch
@@ -22,8 +22,9 @@ from tests.bench.rows import Row, in_turn
 VOCABULARY = Vocabulary()
 NOTHING = np.zeros(0, dtype=np.uint8)
 CORES: tuple[Core, ...] = ("lstm", "transformer", "mamba")
+TARGETS = {256: 5.0, 1024: 12.0}  # how many times faster at each length
 PLACES = 16  # lengths at which the growing sequence is read; their mean cost is that of all lengths
-RECORDS = 16  # side by side
+RECORDS = (1, 16)  # alone, and side by side
 AROUND = 10  # tokens of a record beside its caption: shape, one pixel, separators
 
 
@@ -36,15 +37,15 @@ def network(core: Core) -> Network:
     return made
 
 
-def drawn(made: Network, length: int, records: int = RECORDS) -> list[np.ndarray]:
+def drawn(made: Network, length: int, records: int) -> list[np.ndarray]:
     """Draw records of so many tokens."""
     how = SampleConfig(max_side=1, max_caption=length - AROUND)
     return generate(made, VOCABULARY, [NOTHING] * records, "text_first", how)
 
 
-def growing(made: Network, length: int) -> tuple[float, float]:
+def growing(made: Network, length: int, records: int) -> tuple[float, float]:
     """Return tokens/s of reading all again, and ours."""
-    windows = torch.from_numpy(np.stack([read_windows(ids, made.config) for ids in drawn(made, length)]))
+    windows = torch.from_numpy(np.stack([read_windows(ids, made.config) for ids in drawn(made, length, records)]))
     places = np.linspace(1, length, PLACES).astype(int).tolist()
 
     @torch.inference_mode()
@@ -52,20 +53,27 @@ def growing(made: Network, length: int) -> tuple[float, float]:
         for place in places:
             made(windows[:, :place])[:, -1].argmax(dim=1)
 
-    again_rate, our_rate = in_turn(again, lambda: drawn(made, length), 1, runs=3)
-    return again_rate * PLACES * RECORDS, our_rate * length * RECORDS
+    again_rate, our_rate = in_turn(again, lambda: drawn(made, length, records), 1, runs=5)
+    return again_rate * PLACES * records, our_rate * length * records
 
 
 def rows() -> Iterator[Row]:
-    """Yield the rows one after the other."""
-    for core in CORES:
-        made = network(core)
-        for length, target in ((256, 5.0), (1024, 12.0)):
-            usual, ours = growing(made, length)
-            name = f"drawing {RECORDS} records, {core}, length {length}"
-            yield Row(name=name, unit="tokens/s", reference="reading all again", usual=usual, ours=ours, target=target)
-        yield steady(core, made)
-    yield batched()
+    """Yield the rows one after the other, on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for core in CORES:
+            made = network(core)
+            for records, (length, target) in product(RECORDS, TARGETS.items()):
+                usual, ours = growing(made, length, records)
+                name = f"drawing {records} at once, {core}, length {length}"
+                yield Row(
+                    name=name, unit="tokens/s", reference="reading all again", usual=usual, ours=ours, target=target
+                )
+            yield steady(core, made)
+        yield batched()
+    finally:
+        torch.set_num_threads(threads)
 
 
 def batched(records: int = 64, length: int = 256) -> Row:

@@ -20,7 +20,9 @@ from model.evaluate import (
     write_evaluation,
 )
 from model.language_model import Kind, LanguageModel
+from model.memorisation import memorisation
 from model.paper_metrics import paper_scores
+from model.sample_scores import Fault, ModelMemorisation, ModelValidity, Validity
 from palettes.vocabulary import Vocabulary
 from pipeline.records import DatasetVersion
 from pipeline.tokenizer import encode_record
@@ -59,7 +61,10 @@ def evaluation() -> Evaluation:
 def test_the_keys_are_the_published_ones(tmp_path: Path) -> None:
     write_evaluation(evaluation(), tmp_path / "evaluation.json")
     told = json.loads((tmp_path / "evaluation.json").read_text())
-    assert set(told) == {"dataset", "models", "paired", "other_pairs", "seed", "code_version", "weights"}
+    assert set(told) == {
+        *("dataset", "models", "paired", "other_pairs", "seed", "code_version", "weights"),
+        *("validity", "memorisation"),
+    }
     assert told["dataset"] == {"ref": "demo/beasts@v1.0.0", "revision": "r1", "digest": "d1", "split": "test"}
     row = told["models"][0]
     assert set(row) == {
@@ -121,6 +126,56 @@ def test_the_papers_metrics_are_measured_when_asked_for(tmp_path: Path) -> None:
         assert row.paper == paper_scores(model, table(2))
     write_evaluation(found, tmp_path / "evaluation.json")
     assert read_evaluation(tmp_path / "evaluation.json") == found
+
+
+DRAWN = (
+    ModelValidity(
+        model="LSTM", seed=0, found=Validity(drawn=8, well_formed=7, faults=(Fault(what="cut off", count=1),))
+    ),
+)
+COPIED = (
+    ModelMemorisation(
+        model="LSTM",
+        seed=0,
+        found=memorisation(*([np.full((3, 3), colour, dtype=np.uint8)] for colour in (1, 2, 3))),
+    ),
+)
+
+
+def test_what_was_drawn_comes_back_and_an_older_file_lacks_it(tmp_path: Path) -> None:
+    path = tmp_path / "evaluation.json"
+    found = replace(evaluation(), validity=DRAWN, memorisation=COPIED)
+    write_evaluation(found, path)
+    assert read_evaluation(path) == found
+    told = json.loads(path.read_text())
+    del told["validity"], told["memorisation"]
+    path.write_text(json.dumps(told))
+    assert read_evaluation(path) == replace(found, validity=(), memorisation=())
+
+
+@pytest.mark.parametrize("counts", [{"drawn": 0}, {"well_formed": 9}, {"well_formed": -1}, {"drawn": "8"}])
+def test_counts_that_no_drawing_gives_are_refused(tmp_path: Path, counts: dict[str, object]) -> None:
+    path = tmp_path / "evaluation.json"
+    write_evaluation(replace(evaluation(), validity=DRAWN), path)
+    told = json.loads(path.read_text())
+    told["validity"][0]["found"] |= counts
+    path.write_text(json.dumps(told))
+    with pytest.raises(ValueError, match="is not an evaluation"):
+        read_evaluation(path)
+
+
+def test_models_that_the_measure_gives_nothing_for_have_no_paper_metrics() -> None:
+    models = fit_baselines(table(1), VOCABULARY)[-2:]
+    scores = PaperScores(hamming=0.1, cosine=0.9, bleu=0.8, centre_accuracy=0.5)
+    found = evaluate(
+        models,
+        table(2),
+        VERSION,
+        "test",
+        seed=0,
+        paper=lambda model, _: scores if model.name == models[0].name else None,
+    )
+    assert [row.paper for row in found.models] == [scores, None]
 
 
 VARIANT = PaperVariant(

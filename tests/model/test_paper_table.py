@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from model.bar_figures import Bar, Bars, bars_svg
+from model.bar_figures import Bar, Bars, bars_svg, standalone
 from model.baselines import fit_baselines
 from model.batches import TokenTable
 from model.evaluate import Evaluation, evaluate
+from model.line_figures import Lines, lines_svg, stacked
 from model.paper_metrics import paper_scores
 from model.paper_table import bits_figure, paper_figures, paper_table
 from model.published import COUNTED, PAPER, best_published
@@ -86,8 +87,38 @@ def test_a_bar_is_as_long_as_its_share_of_the_longest() -> None:
     assert "&lt;b&gt;" in svg
 
 
+def test_a_mark_stands_where_its_value_would_end_and_makes_room_for_itself() -> None:
+    bars = (Bar(name="a", amounts=(2.0,), told="2", mark=4.0), Bar(name="b", amounts=(4.0,), told="4"))
+    root = ET.fromstring(str(bars_svg(Bars(bars=bars, label="x", names=100))))  # noqa: S314 - made here
+    (mark,), (first, second) = list(root.iter("line")), list(root.iter("rect"))
+    assert float(mark.get("x1", "")) == pytest.approx(100 + float(second.get("width", "")), abs=0.1)
+    assert float(first.get("width", "")) * 2 == pytest.approx(float(second.get("width", "")), abs=0.1)
+    assert [float(rect.get("x", "")) for rect in (first, second)] == [100, 100]
+
+
+def test_two_curves_share_one_scale_and_a_single_point_is_a_dot() -> None:
+    svg = lines_svg(Lines(title="<x>", drawn=((1.0, 4.0), (2.0, 2.0)), dashed=((1.0, 2.0), (2.0, 4.0))))
+    lines = list(ET.fromstring(str(svg)).iter("polyline"))  # noqa: S314 - made here
+    ups = [[float(point.split(",")[1]) for point in line.get("points", "").split()] for line in lines]
+    assert ups[0] == ups[1][::-1]
+    assert "&lt;x&gt;" in svg
+    dot = lines_svg(Lines(title="x", drawn=((1.0, 4.0),), dashed=((1.0, float("nan")),)))
+    assert len(list(ET.fromstring(str(dot)).iter("circle"))) == 1  # noqa: S314 - made here
+    assert lines_svg(Lines(title="x", drawn=(), dashed=())) == ""
+
+
+def test_plots_side_by_side_become_one_file() -> None:
+    one = lines_svg(Lines(title="x", drawn=((0.0, 1.0), (1.0, 2.0)), dashed=()))
+    root = ET.fromstring(standalone(stacked([one, one, one, one])))  # noqa: S314 - made here
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.get("viewBox") == "0 0 900 400"
+    assert len(list(root.iter("{http://www.w3.org/2000/svg}polyline"))) == 4
+
+
 @pytest.mark.parametrize("amounts", [(-1.0,), (float("nan"),), (1.0,) * 5])
 def test_bars_that_cannot_be_drawn_are_refused(amounts: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="bar"):
         bars_svg(Bars(bars=(Bar(name="a", amounts=amounts, told=""),), label="x"))
+    with pytest.raises(ValueError, match="bar"):
+        bars_svg(Bars(bars=(Bar(name="a", amounts=(1.0,), told="", mark=-1.0),), label="x"))
     assert bars_svg(Bars(bars=(), label="x")) == ""

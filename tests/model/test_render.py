@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,9 +13,24 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from model.evaluate import Accuracy, EvaluatedOn, Evaluation, ModelScore, Paired, RecordBits
-from model.figures import Curve, Level, curve_svg
+from model.figures import Curve, Level, Mark, curve_svg
+from model.history import Moment
+from model.memorisation import Memorisation
+from model.paper_protocol import PaperScores, PaperVariant
 from model.render import ReportData, anatomy_view, contact_sheet, render_report, sprite_png, terminal_sprite
-from model.report_data import Anatomy, Captioned, Creature, Illustration, LogRow, Pair, RunFacts, Samples, read_log
+from model.report_data import (
+    Anatomy,
+    Beside,
+    Captioned,
+    Creature,
+    Illustration,
+    LogRow,
+    Pair,
+    RunFacts,
+    Samples,
+    read_log,
+)
+from model.sample_scores import Fault, ModelMemorisation, ModelValidity, Validity
 from palettes.palette import load_palette
 from palettes.vocabulary import Vocabulary
 from pipeline.records import DatasetVersion
@@ -76,6 +92,35 @@ def row(name: str, kind: str, total: float) -> ModelScore:
     )
 
 
+PAPER_SCORES = PaperScores(
+    hamming=0.125,
+    cosine=0.9,
+    bleu=0.75,
+    centre_accuracy=0.25,
+    std=(0.011, 0.012, 0.013),
+    excerpts=12,
+    text_accuracy=0.1,
+    other_accuracy=0.6,
+    variants=(
+        PaperVariant(
+            wrap=False, reads="record", excerpts=9, hamming=0.141, cosine=0.9, bleu=0.75, std=(0.0, 0.0, 0.0),
+            centre_accuracy=0.25, text_accuracy=0.1, other_accuracy=0.6,
+        ),
+    ),
+)  # fmt: skip
+MEMORISATION = Memorisation(
+    sampled=8, copies=1, mean_agreement=0.5, quantiles=(0.25, 0.5, 0.75), held_out=4, held_out_copies=0,
+    held_out_mean_agreement=0.375, held_out_quantiles=(0.25, 0.5, 0.75), nearer_than_real=0.125, palette_distance=0.25,
+)  # fmt: skip
+
+
+def moment(step: int) -> Moment:
+    return Moment(
+        step=step, epoch=0, evaluations=0, train_bits=5.0 - step / 100, validation_bits=None, learning_rate=0.01,
+        tokens_per_second=1.0, seconds=1.0, time=0.0,
+    )  # fmt: skip
+
+
 def full(words: str = HOSTILE) -> ReportData:
     gates = (Gate(name=words, limit=words, value=words, passed=False, override=words),)
     manifest = Manifest(
@@ -102,10 +147,16 @@ def full(words: str = HOSTILE) -> ReportData:
     version = DatasetVersion(repo_id=words, tag="v1.0.0", revision=words, digest="d")
     evaluation = Evaluation(
         dataset=EvaluatedOn(ref=words, revision="r", digest="d", split="test"),
-        models=(row(words, "network", 90.0), row("Counts2D", "baseline", 100.0)),
-        paired=(Paired(a=words, b="Counts2D", difference_bits=-10.0, ci95=(-12.0, -8.0)),),
+        models=(replace(row(words, "network", 90.0), paper=PAPER_SCORES), row("Counts2D", "baseline", 100.0)),
+        paired=(Paired(a=words, b="Counts2D", difference_bits=-10.0, ci95=(-12.0, -8.0), p_value=0.0125),),
         seed=0,
         code_version=words,
+        validity=(
+            ModelValidity(
+                model=words, seed=0, found=Validity(drawn=8, well_formed=6, faults=(Fault(what=words, count=2),))
+            ),
+        ),
+        memorisation=(ModelMemorisation(model=words, seed=0, found=MEMORISATION),),
     )
     return ReportData(
         title=words,
@@ -136,6 +187,11 @@ def full(words: str = HOSTILE) -> ReportData:
             for i in (1, 2, 3)
         ),
         evaluation=evaluation,
+        history=tuple(moment(step) for step in range(0, 100, 20)),
+        beside=(
+            Beside(drawn=SPRITE, nearest=SPRITE, agreement=1.0),
+            Beside(drawn=SPRITE, nearest=SPRITE[:, ::-1], agreement=0.625, mirrored=True),
+        ),
         samples=Samples(
             from_nothing=(Creature(sprite=SPRITE, caption=words),),
             from_captions=(
@@ -179,7 +235,41 @@ def test_what_has_no_data_has_no_section() -> None:
     page = render_report(ReportData(title="bare", palette=PALETTE))
     assert [a["id"] for t, a in read(page).seen if t == "section"] == []
     whole = [a["id"] for t, a in read(render_report(full())).seen if t == "section"]
-    assert whole == ["made", "scores", "training", "sprites", "anatomy", "release"]
+    assert whole == ["made", "scores", "paper", "drawn", "training", "sprites", "anatomy", "release"]
+
+
+def test_the_paper_s_metrics_stand_beside_the_published_ones() -> None:
+    page = render_report(full("plain"))
+    section = page.split('<section id="paper">')[1].split("</section>")[0]
+    for word in ("0.125", "± 0.011", "10.0% · 60.0%", "0.141", "RNN, state 32", "0.149", "Hamming under the paper"):
+        assert word in section
+    assert len(re.findall(r'<tr class="published"><td>', section)) == 15
+
+
+def test_a_difference_is_told_with_its_interval_its_chance_and_who_is_better() -> None:
+    section = render_report(full("plain")).split('<section id="scores">')[1].split("</section>")[0]
+    for word in ("plain minus Counts2D", "-10.0", "-12.0 to -8.0", "0.013", "plain is better"):
+        assert word in section
+
+
+def test_drawn_pictures_stand_beside_the_nearest_training_pictures() -> None:
+    section = render_report(full("plain")).split('<section id="drawn">')[1].split("</section>")[0]
+    for word in ("an exact copy", "62% alike, mirrored", "6 (75%) are well formed", "plain (2)", "12.5% of what was"):
+        assert word in section
+    assert section.count("<img") == 4
+
+
+def test_the_step_that_was_kept_is_pointed_out_and_training_is_drawn_as_finely_as_it_was_told() -> None:
+    section = render_report(full("plain")).split('<section id="training">')[1].split("</section>")[0]
+    assert "kept: 67 at step 3" in section
+    training = section.split("<polyline")[2].split("/>")[0]
+    assert training.count(",") == 5  # of the history, where the log has three
+
+
+def test_an_evaluation_alone_makes_a_page() -> None:
+    page = render_report(ReportData(title="bare", palette=PALETTE, evaluation=full("plain").evaluation))
+    assert [a["id"] for t, a in read(page).seen if t == "section"] == ["scores", "paper", "drawn"]
+    assert "an evaluation" in page
 
 
 def test_the_same_data_makes_the_same_page() -> None:
@@ -238,6 +328,13 @@ def test_a_curve_names_its_levels_and_survives_odd_values() -> None:
     assert "nan" not in svg
     assert curve_svg(Curve(points=((1.0, 1.0),), x_label="x", y_label="y")) == ""
     assert "<polyline" in curve_svg(Curve(points=((0.0, 2.0), (0.0, 2.0)), x_label="x", y_label="y"))
+
+
+@pytest.mark.parametrize(("at", "side"), [(1.0, "start"), (9.0, "end")])
+def test_a_marked_point_has_its_words_where_there_is_room(at: float, side: str) -> None:
+    curve = Curve(points=((0.0, 9.0), (10.0, 4.0)), x_label="x", y_label="y", mark=Mark(x=at, told="<here>"))
+    assert re.search(rf'text-anchor="{side}">&lt;here&gt;</text>', curve_svg(curve))
+    assert "here" not in curve_svg(replace(curve, mark=Mark(x=11.0, told="here")))
 
 
 def test_a_log_cut_off_by_a_kill_is_read_up_to_there(tmp_path: Path) -> None:

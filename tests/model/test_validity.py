@@ -30,6 +30,17 @@ def test_faults_of_one_kind_are_counted_together() -> None:
     assert found.faults[1] == Fault(what="cut off where CAPTION is due", count=1)
 
 
+def test_rows_of_another_width_than_was_told_are_called_so() -> None:
+    row = len("(2, 3)") + 1  # where the first one begins
+    short = np.delete(GOOD, row)
+    long = np.insert(GOOD, row, GOOD[row])
+    found = validity([short, short, long], GRAMMAR)
+    assert found.faults == (
+        Fault(what="a row ends before its told width", count=2),
+        Fault(what="pixels beyond the told width or height", count=1),
+    )
+
+
 def test_the_sampler_is_asked_for_so_many_with_the_seed() -> None:
     asked = []
 
