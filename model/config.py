@@ -50,9 +50,7 @@ class JsonConfig:
 class ModelConfig(JsonConfig):
     """Sizes of a model."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset(
-        {"d_inner", "heads", "d_conv", "bidirectional", "evidence", "counted"}
-    )
+    LATER: ClassVar[frozenset[str]] = frozenset({"d_inner", "heads", "d_conv", "bidirectional", "evidence", "counted"})
 
     core: Core = "lstm"
     d_model: int = 81  # D, width of an embedded token

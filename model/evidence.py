@@ -25,6 +25,7 @@ ORDERS = 5  # n-grams of up to four bytes before the one asked for
 LEANINGS = (16.0, 16.0, 4.0, 4.0, 2.0)  # how far each order leans on the one below it, before training
 ORDER_BITS = 3
 RECORD_SHIFT = 54  # bits that a key takes at most: above them the number of its record in the batch
+TOLD = 0.5  # share of the training records that are told of the counts
 NO_KEY = torch.iinfo(torch.int64).max
 UNSEEN = 0.4  # of an observation: what the shares of a neighbourhood leave to tokens never seen there
 ID_BITS = 7  # of a packed key; an id of a larger vocabulary may share its key with another's, which costs bits only
@@ -145,7 +146,6 @@ class Grams(nn.Module):
         """Make an empty table of `config.counted` n-grams."""
         super().__init__()
         self.weigh = _silent(config.d_model + 2 * ORDERS, ORDERS)
-        nn.init.constant_(self.weigh.bias[-1:].detach(), 1.0)  # training begins by believing the longest context
         self.leaning = nn.Parameter(torch.tensor(LEANINGS).log())
         self.register_buffer("keys", torch.full((config.counted,), NO_KEY))
         self.register_buffer("counts", torch.zeros(config.counted, dtype=torch.int64))
@@ -165,6 +165,8 @@ class Grams(nn.Module):
         sure = torch.cat([torch.log1p(found.sum(dim=-1)) / 4, odds.amax(dim=-1)], dim=-1)
         weights = self.weigh(torch.cat([z[here], sure.to(z.dtype)], dim=-1)).float()
         told = (weights[:, None] @ odds)[:, 0]
+        if self.training:
+            told = told * _coins(len(before), told.device)[torch.where(here)[0]]
         out: Tensor = told.new_zeros(*here.shape, FIRST_COLOUR).index_put(torch.where(here), told)
         return out
 
@@ -258,6 +260,14 @@ def _own(before: Int64[Tensor, "B N"]) -> Float[Tensor, "B N O V_bytes"]:
 def _in_picture(before: Int64[Tensor, "B N"]) -> Bool[Tensor, "B N"]:
     """Tell which places stand in a picture, by the token before: a colour, or the end of a row."""
     return (before >= FIRST_COLOUR) | (before == TAB)
+
+
+def _coins(records: int, device: torch.device) -> Float[Tensor, "B 1"]:
+    """Return 0 or 1 for each record: what it is told of the counts while training.
+
+    Told of them always, a core would find nothing easy left to learn in texts, and never come to what is hard.
+    """
+    return (torch.rand(records, 1, device=device) < TOLD).float()
 
 
 def _silent(width: int, answers: int) -> nn.Linear:

@@ -88,7 +88,7 @@ def _paper() -> dict[str, Preset]:
 def _small(**sizes: Any) -> ModelConfig:  # noqa: ANN401 - any field
     """Return a network that leaves to evidence what evidence tells, so that little is left to it."""
     return ModelConfig(
-        d_model=48, token_width=12, conv=False, dropout=0.15, evidence=True, counted=28_000, **sizes
+        d_model=48, token_width=12, conv=False, evidence=True, counted=28_000, **sizes
     )  # fmt: skip
 
 
@@ -98,7 +98,7 @@ OURS = {
         about="under 100,000 numbers, counts included; about four minutes on one CPU core",
         model=_small(d_state=80, layers=1),
         # small batches: on a few hundred records more steps are worth more than steadier ones
-        train=TrainConfig(epochs=SMALL_EPOCHS, batch_tokens=1_024, learning_rate=3e-3, mirror=0.5, threads=1),
+        train=TrainConfig(epochs=SMALL_EPOCHS, batch_tokens=1_024, mirror=0.5, threads=1),
         sizes={
             "transformer": _small(core="transformer", d_state=64, d_inner=96, layers=2),
             "mamba": _small(core="mamba", d_state=8, layers=2),

@@ -112,8 +112,9 @@ def test_answers_do_not_depend_on_padding_or_neighbours() -> None:
         np.testing.assert_allclose(np.exp(rows).sum(axis=1), 1, atol=1e-9)
 
 
-def test_a_training_record_is_not_told_its_own_n_grams() -> None:
+def test_a_training_record_is_not_told_its_own_n_grams(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted with it and taken off again, or never counted: the same evidence for each place of it."""
+    monkeypatch.setattr("model.evidence.TOLD", 1.0)
     config = config_of(counted=4000)
     table = records()
     rest = TokenTable.from_records([(table.record_ids[i], table.record(i)) for i in range(1, len(table))])
@@ -125,6 +126,17 @@ def test_a_training_record_is_not_told_its_own_n_grams() -> None:
         with torch.inference_mode():
             learning, fresh = counted(padded)[0, : len(windows)], without(padded)[0, : len(windows)]
         torch.testing.assert_close(learning[:-1], fresh[:-1], atol=1e-10, rtol=0)
+
+
+def test_while_training_some_records_are_told_nothing_of_the_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = config_of()
+    windows = windows_of(records().record(0), config).repeat(40, 1, 1, 1)
+    network = network_of(config).train()
+    with torch.inference_mode():
+        sums = network(windows).sum(dim=(1, 2))
+        assert len(sums.round(decimals=6).unique()) == 2
+        monkeypatch.setattr("model.evidence.TOLD", 0.0)
+        assert len(network(windows).sum(dim=(1, 2)).round(decimals=6).unique()) == 1
 
 
 def test_what_has_no_room_is_the_rarest() -> None:
@@ -139,8 +151,7 @@ def test_what_has_no_room_is_the_rarest() -> None:
 
 
 def test_a_fresh_network_with_evidence_is_the_network_without() -> None:
-    """Of what the record says; the counts are believed from the first step on."""
-    config = config_of(counted=0)
+    config = config_of()
     torch.manual_seed(0)
     network = Network(config, len(VOCABULARY))
     network.learn_counts(records())
