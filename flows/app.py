@@ -20,7 +20,7 @@ Workers = Annotated[int, Parameter(help="processes that build shards")]
 Preset = Annotated[
     str,
     Parameter(
-        help="recipe: small (minutes), tiny (seconds), base or large (GPU), or the paper's, such as paper/rnn-uni"
+        help="recipe: small or medium (minutes), tiny (seconds), base or large (a GPU), or paper/rnn-uni and the like"
     ),
 ]
 SourceName = Annotated[str, Parameter(help="a name in pipeline/sources/, a .toml file, or a folder of pictures")]

@@ -104,6 +104,14 @@ OURS = {
             "mamba": _small(core="mamba", d_state=8, layers=2),
         },
     ),
+    "medium": Preset(
+        name="medium",
+        about="300,000 numbers, counts included; fifteen minutes on one CPU core",
+        model=ModelConfig(
+            d_model=96, d_state=192, layers=1, token_width=16, conv=False, dropout=0.25, evidence=True, counted=50_000
+        ),
+        train=TrainConfig(epochs=20, batch_tokens=1_024, learning_rate=4e-3, mirror=0.5, text_first=0.3, threads=1),
+    ),
     "tiny": Preset(
         name="tiny",
         about="seconds; to see that everything runs, not to draw well",
