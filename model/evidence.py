@@ -41,6 +41,8 @@ NEIGHBOURHOODS: tuple[tuple[tuple[int, int], ...], ...] = (
     ((1, 0), (1, 1), (1, -1), (2, 0)),
     ((0, -1), (0, -2), (1, 0), (1, 1), (1, -1), (2, 0)),
 )
+LARGEST = max(map(len, NEIGHBOURHOODS))
+NUMBER_BITS = 4  # of a key, for the number of its neighbourhood
 
 
 class Seen(NamedTuple):
@@ -56,17 +58,27 @@ class Evidence(nn.Module):
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
         """Make weights of zero, so that training begins with the plain network, and room for the counts."""
         super().__init__()
-        self.size, self.r, k = vocabulary_size, config.k // 2, config.k
-        cells = [(self.r - q // k, q % k - self.r) for q in causal_mask(k).ravel().nonzero()[0].tolist()]
+        self.size, k, r = vocabulary_size, config.k, config.k // 2
+        cells = [(r - q // k, q % k - r) for q in causal_mask(k).ravel().nonzero()[0].tolist()]
         known = [cell for cell in cells if cell != (0, 0)]  # whose centre holds the token read last, not a neighbour
-        self.neighbourhoods = [one for one in NEIGHBOURHOODS if set(one) <= set(known)]
-        around = [(self.r - up) * k + self.r + dx for up, dx in known]
+        neighbourhoods = [one for one in NEIGHBOURHOODS if set(one) <= set(known)]
+        self.centre, hidden = r * k + r, k * k - 1  # a cell that always holds 0
+        self.kinds = len(neighbourhoods)
+        at = [[(r - up) * k + r + dx for up, dx in one] for one in neighbourhoods]
+        alike = torch.tensor([one + [hidden] * (LARGEST - len(one)) for one in at])  # (C, cells of the largest)
+        self.register_buffer("alike", alike, persistent=False)
+        self.register_buffer("digits", 2 ** (NUMBER_BITS + ID_BITS * torch.arange(LARGEST)), persistent=False)
+        self.register_buffer("numbers", torch.arange(self.kinds), persistent=False)
+        around = [(r - up) * k + r + dx for up, dx in known]
         self.register_buffer("around", torch.tensor(around), persistent=False)
         drawn = torch.tensor([TAB, LF, *range(FIRST_COLOUR, vocabulary_size)])  # what stands in a picture
         self.register_buffer("drawn", drawn, persistent=False)
         self.copied = _silent(config.d_model, len(known))
-        self.record = _silent(config.d_model + 2 * len(self.neighbourhoods), KINDS * len(self.neighbourhoods))
+        self.record = _silent(config.d_model + 2 * self.kinds, KINDS * self.kinds)
         self.grams = Grams(config) if config.counted else None
+        self.alike: Tensor
+        self.digits: Tensor
+        self.numbers: Tensor
         self.around: Tensor
         self.drawn: Tensor
 
@@ -76,35 +88,28 @@ class Evidence(nn.Module):
         """Return what is to be added to the logits of L more places, and what was read with them."""
         now = self.read(windows)
         both = now if seen is None else Seen(*(torch.cat(pair, dim=1) for pair in zip(seen, now, strict=True)))
-        here = torch.where(_in_picture(now.before))
-        with torch.no_grad():
-            found = (
-                self._after_one(both)[here[0]] if windows.shape[1] == 1 else self._after_many(both, windows.shape[1])
-            )
-        told = _weighed(self.record, z[here], found)
         bits = self._copies(z, windows)
-        wide = bits.new_zeros(len(told), self.size).index_copy(1, self.drawn, told.to(bits.dtype))
-        bits = bits.index_put(here, wide, accumulate=True)
-        if self.grams is not None:
+        here = torch.where(_in_picture(now.before))
+        if len(here[0]):  # one place alone is seldom in the picture and in a text
+            one, asked = windows.shape[1] == 1, windows.shape[1]
+            with torch.no_grad():
+                found = self._after_one(both)[here[0]] if one else self._after_many(both, asked)
+            told = _weighed(self.record, z[here], found)
+            wide = bits.new_zeros(len(told), self.size).index_copy(1, self.drawn, told.to(bits.dtype))
+            bits = bits.index_put(here, wide, accumulate=True)
+        if self.grams is not None and bool((now.before < FIRST_COLOUR).any()):
             bits = bits + functional.pad(self.grams(z, both.before), (0, self.size - FIRST_COLOUR))
         return bits, both
 
     def initial_state(self, batch: int) -> Seen:
         """Return what was read of B records at their beginning: nothing."""
-        return Seen(
-            keys=self.around.new_zeros(batch, 0, len(self.neighbourhoods)), before=self.around.new_zeros(batch, 0)
-        )
+        return Seen(keys=self.around.new_zeros(batch, 0, self.kinds), before=self.around.new_zeros(batch, 0))
 
     def read(self, windows: UInt8[Tensor, "B L k k"]) -> Seen:
         """Return the keys of places and the tokens before them."""
-        r, cells = self.r, windows.to(torch.int64)
-        keys = []
-        for number, neighbourhood in enumerate(self.neighbourhoods):
-            key = torch.full_like(cells[..., r, r], number + 1)
-            for up, dx in neighbourhood:
-                key = (key << ID_BITS) + cells[..., r - up, r + dx]
-            keys.append(key)
-        return Seen(keys=torch.stack(keys, dim=-1), before=cells[..., r, r])
+        cells = windows.flatten(2).to(torch.int64)
+        keys = (cells[..., self.alike] * self.digits).sum(dim=-1) + self.numbers
+        return Seen(keys=keys, before=cells[..., self.centre])
 
     def _copies(self, z: Float[Tensor, "B L D"], windows: UInt8[Tensor, "B L k k"]) -> Float[Tensor, "B L V"]:
         """Return a weight for the token of each cell around."""
