@@ -19,9 +19,7 @@ Allow = Annotated[tuple[str, ...], Parameter(negative="", help="a gate to let th
 Workers = Annotated[int, Parameter(help="processes that build shards")]
 Preset = Annotated[
     str,
-    Parameter(
-        help="recipe: small or medium (minutes), tiny (seconds), base or large (a GPU), or paper/rnn-uni and the like"
-    ),
+    Parameter(help="recipe: small (minutes), tiny (seconds), base or large (a GPU), or paper/rnn-uni and the like"),
 ]
 SourceName = Annotated[str, Parameter(help="a name in pipeline/sources/, a .toml file, or a folder of pictures")]
 ReleaseName = Annotated[

@@ -36,7 +36,7 @@ def train(  # noqa: PLR0913 - a command's options
     *,
     preset: Annotated[
         str | None,
-        Parameter(help="recipe: small (minutes; the default), medium, tiny (seconds), base or large (a GPU)"),
+        Parameter(help="recipe: small (minutes; the default), tiny (seconds), base or large (a GPU)"),
     ] = None,
     core: Annotated[
         str | None, Parameter(help="what reads the tokens: lstm, transformer or mamba; by default the preset's own")

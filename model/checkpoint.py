@@ -188,6 +188,7 @@ def load_checkpoint(folder: Path, vocabulary: Vocabulary | None = None) -> tuple
     _check(tensors, shapes, folder)
     network = Network(info.model, len(info.vocabulary))
     network.load_state_dict(tensors, strict=True)
+    network.require_sound_counts()
     return network.eval(), info
 
 

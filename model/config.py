@@ -170,6 +170,11 @@ def require_causal_loss(model: ModelConfig, recipe: TrainConfig) -> None:
             "bidirectional is true with targets 'all': a layer that reads backwards has seen every target but the "
             "last, so that its loss would mean nothing: train with targets 'last', or without bidirectional."
         )
+    if model.counted and recipe.targets == "last":
+        raise ValueError(
+            f"counted is {model.counted} with targets 'last': a sequence does not show which n-grams are its record's "
+            "own, so that it would be told its target: train with targets 'all', or without counted."
+        )
 
 
 def _at_least_one(name: str, value: int) -> None:

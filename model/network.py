@@ -89,6 +89,11 @@ class Network(nn.Module):
         if self.evidence is not None and self.evidence.grams is not None:
             self.evidence.grams.learn(table)
 
+    def require_sound_counts(self) -> None:
+        """Raise ValueError when what was loaded as counts was never counted."""
+        if self.evidence is not None and self.evidence.grams is not None:
+            self.evidence.grams.require_sound()
+
     def _answer(
         self, x: Tensor, y: Tensor, windows: UInt8[Tensor, "B L k k"], seen: Seen | None
     ) -> tuple[Tensor, Seen | None]:

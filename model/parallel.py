@@ -2,9 +2,9 @@
 
 Started by `torchrun`, which numbers the processes in their environment. Losses are sums over targets, divided by the
 number of all targets of the whole batch, padding never counted. So P processes with a batch of T each do what one does
-with P·T, but for the order of floating-point sums and the masks of dropout. Gradients travel as one vector after the
-backward pass: at the sizes of these networks that is as fast as overlapping them, and a process whose share is empty
-simply adds nothing. Only the first process writes.
+with P·T, but for the order of floating-point sums and the dice: masks of dropout, and who is told of counts
+(model/grams.py). Gradients travel as one vector after the backward pass: at the sizes of these networks that is as
+fast as overlapping them, and a process whose share is empty simply adds nothing. Only the first process writes.
 """
 
 import os

@@ -95,7 +95,7 @@ def _small(**sizes: Any) -> ModelConfig:  # noqa: ANN401 - any field
 OURS = {
     "small": Preset(
         name="small",
-        about="under 100,000 numbers, counts included; about four minutes on one CPU core",
+        about="under 100,000 weights and counts; about five minutes on one CPU core",
         model=_small(d_state=80, layers=1),
         # small batches: on a few hundred records more steps are worth more than steadier ones
         train=TrainConfig(epochs=SMALL_EPOCHS, batch_tokens=1_024, mirror=0.5, threads=1),
@@ -103,14 +103,6 @@ OURS = {
             "transformer": _small(core="transformer", d_state=64, d_inner=96, layers=2),
             "mamba": _small(core="mamba", d_state=8, layers=2),
         },
-    ),
-    "medium": Preset(
-        name="medium",
-        about="300,000 numbers, counts included; fifteen minutes on one CPU core",
-        model=ModelConfig(
-            d_model=96, d_state=192, layers=1, token_width=16, conv=False, dropout=0.25, evidence=True, counted=50_000
-        ),
-        train=TrainConfig(epochs=20, batch_tokens=1_024, learning_rate=4e-3, mirror=0.5, text_first=0.3, threads=1),
     ),
     "tiny": Preset(
         name="tiny",

@@ -119,6 +119,7 @@ def _start(data: TrainData, model_config: ModelConfig, config: TrainConfig, fold
     """Make a run of fresh parameters, the same in every process."""
     torch.manual_seed(config.seed)
     network = Network(model_config, len(data.vocabulary))
+    feed = training_feed(data.train, model_config, config, Place(device=group.device, processes=group.size))
     network.learn_counts(data.train)
     engine = Engine.of(network, config, group.device)
     if group.rank:
@@ -127,7 +128,6 @@ def _start(data: TrainData, model_config: ModelConfig, config: TrainConfig, fold
     plain = [p for p in network.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
     betas = (BETA1, config.beta2)
-    feed = training_feed(data.train, model_config, config, Place(device=group.device, processes=group.size))
     return Run(
         data=data,
         config=config,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from model.checkpoint import CheckpointInfo, TrainingState, load_checkpoint, read_json, read_state, save_checkpoint
 from model.config import ModelConfig, TrainConfig
+from model.config_checks import require_kinds, require_sizes
 from model.devices import Engine, random_state, restore_random_state
 from model.feeds import Feed
 from model.history import History
@@ -87,8 +88,12 @@ class RunDescription:
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "RunDescription":
         """Return what `to_json` wrote, by this version or an older one: what it lacks is at its default."""
+        require_kinds(ModelConfig, told["model"])
+        require_kinds(TrainConfig, told["train"])
+        model = ModelConfig.from_json(told["model"])
+        require_sizes(model)
         return cls(
-            model=ModelConfig.from_json(told["model"]),
+            model=model,
             train=TrainConfig.from_json(told["train"]),
             dataset=DatasetVersion(**{key: told["dataset"][key] for key in ("repo_id", "tag", "revision", "digest")}),
             processes=told.get("processes", 1),

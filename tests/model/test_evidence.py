@@ -1,5 +1,6 @@
 """Evidence is causal and exact: what it adds depends on what was read alone, and on no record's own future."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from torch import Tensor
 
 from model.batches import read_windows
 from model.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
-from model.config import Core, ModelConfig
-from model.evidence import NO_KEY, Grams, followers
+from model.config import Core, ModelConfig, TrainConfig, require_causal_loss
+from model.followers import followers
 from model.generate import SampleConfig, generate
+from model.grams import NO_KEY, Grams
 from model.metrics import score
 from model.network import Network, NetworkModel
 from model.token_table import TokenTable
@@ -114,7 +116,7 @@ def test_answers_do_not_depend_on_padding_or_neighbours() -> None:
 
 def test_a_training_record_is_not_told_its_own_n_grams(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted with it and taken off again, or never counted: the same evidence for each place of it."""
-    monkeypatch.setattr("model.evidence.TOLD", 1.0)
+    monkeypatch.setattr("model.grams.TOLD", 1.0)
     config = config_of(counted=4000)
     table = records()
     rest = TokenTable.from_records([(table.record_ids[i], table.record(i)) for i in range(1, len(table))])
@@ -135,8 +137,64 @@ def test_while_training_some_records_are_told_nothing_of_the_counts(monkeypatch:
     with torch.inference_mode():
         sums = network(windows).sum(dim=(1, 2))
         assert len(sums.round(decimals=6).unique()) == 2
-        monkeypatch.setattr("model.evidence.TOLD", 0.0)
+        monkeypatch.setattr("model.grams.TOLD", 0.0)
         assert len(network(windows).sum(dim=(1, 2)).round(decimals=6).unique()) == 1
+
+
+def test_what_a_record_lifted_into_a_full_table_is_hidden_from_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a count below the least one held would say: this is what stands in your text."""
+    monkeypatch.setattr("model.grams.TOLD", 1.0)
+    config = config_of(counted=12)
+    table = records(9)
+    counted = network_of(config, table)
+    assert counted.evidence is not None
+    grams = counted.evidence.grams
+    assert grams is not None
+    least = int(grams.counts.min())
+    assert least > 1
+    seen: list[Tensor] = []
+    monkeypatch.setattr(grams, "_odds", lambda found: seen.append(found) or Grams._odds(grams, found))
+    with torch.inference_mode():
+        counted.train()(windows_of(table.record(0), config))
+    assert seen
+    assert bool(((seen[0] == 0) | (seen[0] >= least)).all())
+
+
+@pytest.mark.parametrize("records_", [1, 3, 1500])
+def test_records_asked_together_tell_each_other_nothing(records_: int) -> None:
+    config = config_of()
+    model = NetworkModel(network_of(config), batch_tokens=10**6)
+    short = encode_record(np.array([[1, 2]], dtype=np.uint8), "a", VOCABULARY)
+    long = encode_record(np.array([[3, 2]], dtype=np.uint8), "a", VOCABULARY)
+    together = model.batch_log_probs([long, *[short] * records_])
+    np.testing.assert_allclose(together[-1], model.log_probs(short), atol=1e-10)
+    np.testing.assert_allclose(together[0], model.log_probs(long), atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda keys, _: keys.copy_(keys.flip(0)),
+        lambda keys, _: keys[3:5].fill_(int(keys[3])),
+        lambda keys, _: keys[:1].fill_(-1),
+        lambda keys, _: keys[:1].fill_(127),
+        lambda _, counts: counts[:1].fill_(-1),
+        lambda _, counts: counts[:1].fill_(2**62),
+        lambda _, counts: counts[-1:].fill_(1),
+    ],
+)
+def test_counts_that_were_never_counted_are_refused(change: Callable[[Tensor, Tensor], object]) -> None:
+    grams = Grams(config_of())
+    grams.learn(records())
+    grams.require_sound()
+    change(grams.keys, grams.counts)
+    with pytest.raises(ValueError, match="not in order"):
+        grams.require_sound()
+
+
+def test_the_papers_targets_and_counts_do_not_go_together() -> None:
+    with pytest.raises(ValueError, match="counted is 400 with targets 'last'"):
+        require_causal_loss(config_of(), TrainConfig(targets="last", text_first=0.0))
 
 
 def test_what_has_no_room_is_the_rarest() -> None:
