@@ -2,7 +2,8 @@
 
 A word is the name of a set (pipeline, build, model, scan, train, generate, crawl, layouts), which alone is then run, or
 part of the names of the rows shown. The sets `large`, which builds 100,000 records, `scan`, whose naive loop takes
-minutes, and `dedupe`, which builds eight releases and asks what each would upload, are run only when they are named.
+minutes, `dedupe`, which builds eight releases and asks what each would upload, and `splits`, which trains six models,
+are run only when they are named.
 """
 
 import sys
@@ -19,6 +20,7 @@ from tests.bench import (
     model_rows,
     pipeline_rows,
     scan_rows,
+    split_rows,
     train_rows,
 )
 
@@ -32,8 +34,9 @@ SETS = {
     "crawl": crawl_rows.rows,
     "large": build_rows.large_rows,
     "dedupe": dedupe_rows.rows,
+    "splits": split_rows.rows,
 }
-ON_REQUEST = {"large", "dedupe", "scan"}
+ON_REQUEST = {"large", "dedupe", "scan", "splits"}
 
 
 def main(words: list[str]) -> None:
