@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from model.config import ModelConfig
 from model.followers import ID_BITS, MOST_RECORDS, RECORD_SHIFT, followers
-from model.grams import Grams, silent
+from model.grams import ORDERS, Grams, silent
 from palettes.vocabulary import FIRST_COLOUR, LF, TAB
 from pipeline.windows import causal_mask
 
@@ -94,7 +94,7 @@ class Evidence(nn.Module):
             bits = bits.index_put(here, wide, accumulate=True)
         if self.grams is not None and bool((now.before < FIRST_COLOUR).any()):
             bits = bits + functional.pad(self.grams(z, both.before), (0, self.size - FIRST_COLOUR))
-        return bits, both
+        return bits, both if self.training else _kept(both)
 
     def initial_state(self, batch: int) -> Seen:
         """Return what was read of B records at their beginning: nothing."""
@@ -134,6 +134,17 @@ class Evidence(nn.Module):
     def _columns(self, ids: Int64[Tensor, "..."]) -> Int64[Tensor, "..."]:
         """Return where `drawn` holds each id; those that stand in no picture go anywhere."""
         return torch.where(ids < FIRST_COLOUR, ids - TAB, ids - FIRST_COLOUR + 2).clamp(min=0, max=len(self.drawn) - 1)
+
+
+def _kept(seen: Seen) -> Seen:
+    """Return what may be asked for again: places in pictures and the ones after them, and the last few of texts.
+
+    So what is held, and what a step compares, is bounded by the largest picture, however long the texts.
+    """
+    inside = functional.pad(_in_picture(seen.before).any(dim=0), (1, 0))
+    kept = inside[1:] | inside[:-1]  # the token of a place is told by the place after it
+    kept[-ORDERS - 1 :] = True
+    return seen if bool(kept.all()) else Seen(keys=seen.keys[:, kept], before=seen.before[:, kept])
 
 
 def _in_picture(before: Int64[Tensor, "B N"]) -> Bool[Tensor, "B N"]:

@@ -208,6 +208,18 @@ def test_what_has_no_room_is_the_rarest() -> None:
     assert bool((full.keys[1:] >= full.keys[:-1]).all())
 
 
+def test_what_is_held_is_bounded_by_the_picture_however_long_the_text() -> None:
+    config = config_of()
+    network = network_of(config)
+    ids = encode_record(np.ones((3, 4), dtype=np.uint8), "a long story. " * 40, VOCABULARY)
+    assert network.evidence is not None
+    for one in (ids, reorder(ids, "text_first")):
+        state = network.evidence.initial_state(1)
+        for window in windows_of(one, config).unbind(1):
+            _, state = network.evidence(torch.zeros(1, 1, 16).double(), window[:, None], state)
+        assert state.before.shape[1] < 40
+
+
 def test_a_fresh_network_with_evidence_is_the_network_without() -> None:
     config = config_of()
     torch.manual_seed(0)
