@@ -36,6 +36,7 @@ __all__ = [
 
 LONGEST_GIVEN = 1 << 30  # bytes of a caption that a prompt may tell
 SEGMENTS = 3  # of a record, each closed by LF
+NEVER = -float(np.finfo(np.float64).max) / 2**32  # log p of what has no chance: a record of it still adds up
 Prompt = UInt8[np.ndarray, "_"]
 OnProgress = Callable[[int, int], None]  # records that are done, and all
 
@@ -184,7 +185,7 @@ class _Drawing:
             log_p = log_odds(answers.logits, self.rows.mask())
             ids, settled = self._with_prompts(pick(shares(log_p, self.how), chances.following()))
             log_p[settled] = 0.0
-            self.nats -= log_p[everyone, ids]
+            self.nats -= np.maximum(log_p[everyone, ids], NEVER)
             self.sizes += ~self.rows.ended
             self.ids.append(ids)
             self.rows.push(ids)

@@ -87,7 +87,7 @@ def plan_table(paces: Sequence[Pace]) -> Table:
         table.add_row(pace.preset, f"{pace.parameters:,}", f"{pace.steps:,}", step, duration(pace.seconds))
     table.add_section()
     steps = sum(pace.steps for pace in paces)
-    table.add_row(f"{len(paces)} variants", "", f"{steps:,}", "", duration(sum(pace.seconds for pace in paces)))
+    table.add_row(f"in all, {len(paces)}", "", f"{steps:,}", "", duration(sum(pace.seconds for pace in paces)))
     return table
 
 
