@@ -1,6 +1,6 @@
 """What was seen before, as evidence for the next token: in this record so far, and in the captions of training.
 
-A core says how far each kind of evidence is to be believed at this place; its sum in bits is added to the logits. So
+A core says how far each kind of evidence is to be believed at this place; the sum is added to the logits. So
 the answer stays one exact softmax, whatever the evidence, and a weight of zero is the plain network.
 
 B batch, L places asked, T read before, N both, D d_model, V vocabulary, C neighbourhoods, O orders of n-grams, M
@@ -83,18 +83,18 @@ class Evidence(nn.Module):
             raise ValueError(f"{len(windows)} records at once are more than keys can tell apart: ask {MOST_RECORDS:,}.")
         now = self.read(windows)
         both = now if seen is None else Seen(*(torch.cat(pair, dim=1) for pair in zip(seen, now, strict=True)))
-        bits = self._copies(z, windows)
+        added = self._copies(z, windows)
         here = torch.where(_in_picture(now.before))
         if len(here[0]):  # one place alone is seldom in the picture and in a text
             one, asked = windows.shape[1] == 1, windows.shape[1]
             with torch.no_grad():
                 found = self._after_one(both)[here[0]] if one else self._after_many(both, asked)
             told = _weighed(self.record, z[here], found)
-            wide = bits.new_zeros(len(told), self.size).index_copy(1, self.drawn, told.to(bits.dtype))
-            bits = bits.index_put(here, wide, accumulate=True)
+            wide = added.new_zeros(len(told), self.size).index_copy(1, self.drawn, told.to(added.dtype))
+            added = added.index_put(here, wide, accumulate=True)
         if self.grams is not None and bool((now.before < FIRST_COLOUR).any()):
-            bits = bits + functional.pad(self.grams(z, both.before), (0, self.size - FIRST_COLOUR))
-        return bits, both if self.training else _kept(both)
+            added = added + functional.pad(self.grams(z, both.before), (0, self.size - FIRST_COLOUR))
+        return added, both if seen is None else _kept(both)  # nothing goes on from a whole record
 
     def initial_state(self, batch: int) -> Seen:
         """Return what was read of B records at their beginning: nothing."""

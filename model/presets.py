@@ -13,7 +13,6 @@ from model.config import Core, ModelConfig, TrainConfig
 DEFAULT_PRESET = "small"
 PAPER_PREFIX = "paper/"
 PAPER_EPOCHS = 200
-SMALL_EPOCHS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +86,7 @@ def _paper() -> dict[str, Preset]:
 
 def _small(**sizes: Any) -> ModelConfig:  # noqa: ANN401 - any field
     """Return a network that leaves to evidence what evidence tells, so that little is left to it."""
-    return ModelConfig(
-        d_model=48, token_width=12, conv=False, evidence=True, counted=28_000, **sizes
-    )  # fmt: skip
+    return ModelConfig(d_model=48, token_width=12, conv=False, evidence=True, counted=28_000, **sizes)
 
 
 OURS = {
@@ -98,7 +95,7 @@ OURS = {
         about="under 100,000 weights and counts; about five minutes on one CPU core",
         model=_small(d_state=80, layers=1),
         # small batches: on a few hundred records more steps are worth more than steadier ones
-        train=TrainConfig(epochs=SMALL_EPOCHS, batch_tokens=1_024, mirror=0.5, threads=1),
+        train=TrainConfig(batch_tokens=1_024, mirror=0.5, threads=1),
         sizes={
             "transformer": _small(core="transformer", d_state=64, d_inner=96, layers=2),
             "mamba": _small(core="mamba", d_state=8, layers=2),

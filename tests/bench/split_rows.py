@@ -4,7 +4,6 @@ On request (`python -m tests.bench splits`): six trainings, about 25 minutes on 
 PIXELBYTES_TUXEMON says it lies, and left out elsewhere. Test records are read once each, after all is chosen.
 """
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from model.token_table import TokenTable
 from model.train import TrainData, train
 from pipeline.records import SPLITS
 from pipeline.release import Release
+from pipeline.splits import split_of
 from tests.bench.rows import Row
 
 SEEDS = (0, 1, 2)
@@ -110,9 +110,7 @@ def _split_anew(release: Release, seed: int) -> tuple[TrainData, TokenTable]:
     """Return 80, 10 and 10 % of the families, as the seed decides."""
     shares: dict[str, list[tuple[str, UInt8[np.ndarray, "_"]]]] = {split: [] for split in SPLITS}
     for one in sorted(_records(release), key=lambda one: one.name):
-        digest = hashlib.sha256(f"s{seed}\x1f{one.family}".encode()).digest()
-        place = int.from_bytes(digest[:8], "big") / 2**64
-        shares["train" if place < 0.8 else "validation" if place < 0.9 else "test"].append((one.name, one.ids))
+        shares[split_of(one.family, salt=f"s{seed}")].append((one.name, one.ids))
     found = {split: TokenTable.from_records(share) for split, share in shares.items()}
     data = TrainData(
         train=found["train"],
