@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from flows.engines import EngineName, EngineOptions
+from flows.errors import given_by_user
 from flows.settings import DATA_VARIABLE, DataRoot, data_root, quiet_prefect
 from pipeline.release import code_version
 
@@ -16,7 +18,11 @@ Contact = Annotated[
     str | None, Parameter(help="whom a public site may write to: a mail address, sent as part of the user agent")
 ]
 Allow = Annotated[tuple[str, ...], Parameter(negative="", help="a gate to let through, by its name; needs --because")]
-Workers = Annotated[int, Parameter(help="processes that build shards")]
+Workers = Annotated[int, Parameter(help="how many build shards")]
+Engine = Annotated[EngineName, Parameter(help="what builds shards: threads, processes, or a cluster by dask or ray")]
+Address = Annotated[
+    str | None, Parameter(help="a cluster that runs already: tcp://HOST:8786 for dask, HOST:6379 for ray")
+]
 Preset = Annotated[
     str,
     Parameter(help="recipe: small (minutes), tiny (seconds), base or large (a GPU), or paper/rnn-uni and the like"),
@@ -37,6 +43,14 @@ app = App(
     version=code_version,
     version_flags=["--version"],
 )
+
+
+def engine_of(name: EngineName, workers: int, address: str | None) -> EngineOptions:
+    """Return what builds, as options say it; UsageError when these do not go together, or packages are lacking."""
+    with given_by_user():
+        engine = EngineOptions(name=name, workers=workers, address=address)
+        engine.require_installed()
+    return engine
 
 
 def root_for_flows(data: Path | None) -> DataRoot:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from flows.app import (
+    Address,
     Allow,
     Because,
     Contact,
     Data,
+    Engine,
     Json,
     Offline,
     ReleaseName,
@@ -18,6 +20,7 @@ from flows.app import (
     Store,
     Workers,
     app,
+    engine_of,
     root_for_flows,
 )
 from flows.errors import UsageError, given_by_user
@@ -95,7 +98,9 @@ def build(  # noqa: PLR0913 - a command's options
     *,
     out: Out = None,
     recipe: RecipeOptions = AS_THE_SOURCE_SAYS,
+    engine: Engine = "processes",
     workers: Workers = 1,
+    address: Address = None,
     offline: Offline = False,
     crawl: Named = None,
     contact: Contact = None,
@@ -105,18 +110,23 @@ def build(  # noqa: PLR0913 - a command's options
     """Build a release folder from a source's raw store; crawl first unless --offline.
 
     A build that was interrupted goes on from its finished shards. With --crawl, from a crawl of the past, read by the
-    rules of that day: so can any release be built again.
+    rules of that day: so can any release be built again. --engine dask or ray builds the same bytes on a cluster, whose
+    workers must see the same data root: one of --workers processes here, or the one at --address.
 
     Example: pixelbytes build sample --windows 3 --windows 5 --workers 2 --offline
 
     Example: pixelbytes build ./photos --palette pico-8 --resample area --dither floyd-steinberg
 
     Example: pixelbytes build sample --offline --crawl 20261121T040000Z
+
+    Example: pixelbytes build sample --offline --engine dask --address tcp://10.0.0.1:8786
     """
     from flows import verbs
 
-    how = verbs.BuildOptions(out=out, recipe=recipe, workers=workers, offline=offline, crawl=crawl, contact=contact)
-    return verbs.build(data_root(data), source, how, as_json=json)
+    where = engine_of(engine, workers, address)
+    root = root_for_flows(data) if where.on_cluster else data_root(data)
+    how = verbs.BuildOptions(out=out, recipe=recipe, engine=where, offline=offline, crawl=crawl, contact=contact)
+    return verbs.build(root, source, how, as_json=json)
 
 
 @app.command
@@ -184,7 +194,9 @@ def rebuild(  # noqa: PLR0913 - a command's options
     to: Store = None,
     name: DatasetName = None,
     recipe: RecipeOptions = AS_THE_SOURCE_SAYS,
+    engine: Engine = "processes",
     workers: Workers = 1,
+    address: Address = None,
     offline: Offline = False,
     crawl: Named = None,
     contact: Contact = None,
@@ -207,6 +219,7 @@ def rebuild(  # noqa: PLR0913 - a command's options
 
     Example: pixelbytes rebuild --from pixelbytes/sample@v1.0.0
     """
+    where = engine_of(engine, workers, address)
     if from_ or not source:
         from flows import reproduce_verbs
 
@@ -215,14 +228,15 @@ def rebuild(  # noqa: PLR0913 - a command's options
         wanted = {"--public or --private": public is not None, "--offline": offline, "--crawl": crawl, "--to": to}
         spoken = {"--name": name, "--contact": contact, "--allow": allow, "--because": because, "--rights": rights}
         reproduce_verbs.refuse_others({**changed, **wanted, **spoken})
-        return reproduce_verbs.rebuild_from(data_root(data), given, out, workers, as_json=json)
+        root = root_for_flows(data) if where.on_cluster else data_root(data)
+        return reproduce_verbs.rebuild_from(root, given, out, where, as_json=json)
     from flows import verbs
 
     how = verbs.RebuildOptions(
         to=to,
         name=name,
         recipe=recipe,
-        workers=workers,
+        engine=where,
         offline=offline,
         crawl=crawl,
         contact=contact,

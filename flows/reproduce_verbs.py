@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from flows.console import counting, err, say
+from flows.engines import EngineOptions, pool_of
 from flows.errors import DONE, FAILED, UsageError, given_by_user
 from flows.settings import DataRoot
 from pipeline.crawl.raw import RawStore
@@ -15,7 +16,7 @@ from pipeline.reproduce import Past, Reproduced, reproduce
 SHOWN = 20  # differences named to a person
 
 
-def rebuild_from(root: DataRoot, reference: str, out: Path | None, workers: int, *, as_json: bool) -> int:
+def rebuild_from(root: DataRoot, reference: str, out: Path | None, engine: EngineOptions, *, as_json: bool) -> int:
     """Reproduce the release that `reference` names, a manifest.json, a folder or org/name@version; publish nothing.
 
     The copy lies at `out`, by default beside the builds. Exit 1 when it differs, with every difference.
@@ -26,9 +27,10 @@ def rebuild_from(root: DataRoot, reference: str, out: Path | None, workers: int,
     _require_outside(target, root)
     store = RawStore(root.raw(manifest.source))
     today = load_source(manifest.source) if manifest.source in known_sources() else None
+    pool = pool_of(engine, root.root, target.parent)
     title = f"reproducing {manifest.name}@{manifest.version}"
     with counting(title, "steps") as progress:
-        done = reproduce(past, store, target, today=today, workers=workers, progress=progress)
+        done = reproduce(past, store, target, today=today, pool=pool, progress=progress)
     told = f"{manifest.name}@{manifest.version} from crawl {manifest.crawl} at {done.release.folder}: "
     if done.faults:
         told += f"{len(done.faults)} difference{'s' if len(done.faults) > 1 else ''}\n" + "\n".join(
@@ -89,5 +91,5 @@ def refuse_others(given: dict[str, object]) -> None:
     if named:
         raise UsageError(
             f"--from reproduces a release as it was, so {', '.join(named)} would change nothing: leave "
-            f"{'it' if len(named) == 1 else 'them'} out (--out, --workers, --data and --json remain)."
+            f"{'it' if len(named) == 1 else 'them'} out (--out, --engine, --workers, --address, --data, --json remain)."
         )

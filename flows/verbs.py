@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from flows.console import counting, err, gate_table, out, say
 from flows.crawl_verbs import finished_crawl, known_source, warn_of_yields
+from flows.engines import EngineOptions, pool_of
 from flows.errors import DONE, FAILED, GATE_SAID_NO, UsageError, given_by_user
 from flows.reach import reached
 from flows.recipe_options import RecipeOptions
@@ -33,7 +34,7 @@ class BuildOptions:
 
     out: Path | None
     recipe: RecipeOptions
-    workers: int
+    engine: EngineOptions
     offline: bool
     crawl: str | None
     contact: str | None
@@ -46,7 +47,7 @@ class RebuildOptions:
     to: str | None
     name: str | None
     recipe: RecipeOptions
-    workers: int
+    engine: EngineOptions
     offline: bool
     crawl: str | None
     contact: str | None
@@ -104,9 +105,10 @@ def build(root: DataRoot, source: str, how: BuildOptions, *, as_json: bool) -> i
     config = how.recipe.over(known.build)
     name = _dataset_name(known)
     target = how.out or root.built(name)
+    pool = pool_of(how.engine, root.root, target.parent)
     with counting(f"building {name}", "pictures and records") as progress:
         release = build_release(
-            known, store, target, name=name, config=config, crawl=how.crawl, workers=how.workers, progress=progress
+            known, store, target, name=name, config=config, crawl=how.crawl, pool=pool, progress=progress
         )
     manifest = release.manifest
     text = f"{sum(manifest.counts.values()):,} records at {release.folder} (digest {manifest.digest[:12]})"
@@ -194,7 +196,9 @@ def rebuild(root: DataRoot, source: str, how: RebuildOptions, *, as_json: bool) 
         asdict(how.recipe),
         data=str(root.root),
         store=how.to,
-        workers=how.workers,
+        workers=how.engine.workers,
+        engine=how.engine.name,
+        address=how.engine.address,
         offline=how.offline,
         crawl=how.crawl,
         contact=how.contact,

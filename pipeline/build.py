@@ -2,12 +2,8 @@
 
 import hashlib
 import json
-import multiprocessing
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +15,8 @@ from pipeline.borders import Cut, borders, equal, weights
 from pipeline.crawl.ledger import source_line
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.sources import Source
-from pipeline.drafts import WORK, draft_for, forget_others, require_replaceable, swap
+from pipeline.drafts import WORK, draft_for, end_work, forget_others, require_replaceable, scratch_for, swap
+from pipeline.engines import Pool, alone
 from pipeline.index import FORMAT, BuildIndex, Part, parts
 from pipeline.joining import Run
 from pipeline.locks import only_one
@@ -27,8 +24,8 @@ from pipeline.recipe import TRANSFORM_VERSION, BuildConfig
 from pipeline.records import SPLITS
 from pipeline.release import Manifest, Release, code_version, made_with, write_text
 from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout
-from pipeline.shard_build import ShardReport, ShardTask, build_shard, ready, said
-from pipeline.shards import ShardFile, ShardWriter, shard_name
+from pipeline.shard_build import ShardReport, ShardTask, build_shard, said
+from pipeline.shards import ShardFile, ShardWriter, file_sha256, shard_name
 
 SHARD_ROWS = 1024  # records of a shard; the number of shards is a power of two, so that growth rarely moves a border
 Progress = Callable[[int, int], None]  # steps done (pictures drawn, records built), and steps in all
@@ -48,6 +45,7 @@ class _Job:
     run: Run
     cut: Cut
     progress: Progress
+    scratch: Path = field(init=False)  # where shards grow
     done: int = field(default=0, init=False)
     steps: int = field(default=0, init=False)
 
@@ -65,7 +63,7 @@ def build(  # noqa: PLR0913 - the command's own options
     name: str,
     config: BuildConfig | None = None,
     crawl: str | None = None,
-    workers: int = 1,
+    pool: Pool = alone,
     cut: Cut = "by-key",
     progress: Progress = lambda _done, _all: None,
 ) -> Release:
@@ -73,6 +71,7 @@ def build(  # noqa: PLR0913 - the command's own options
 
     Records are made as the source says, unless another `config` is given, and cut into shards at keys that stay borders
     (pipeline.borders), unless it is an older release that is made again.
+    `pool` says where the work is done (pipeline.engines).
     The same crawl and config give the same Parquet bytes, on any number of workers. The folder appears whole or
     not at all; one that stood there is replaced. A build that was killed goes on from the shards that it had finished.
     ValueError when there is no crawl, or nothing in it can be built.
@@ -85,7 +84,7 @@ def build(  # noqa: PLR0913 - the command's own options
         if chosen is None:
             raise ValueError(f"{store.root} holds no finished crawl: crawl {source.name} first.")
         store.manifest(chosen)  # speaks of a crawl that is not there
-        with only_one(out.parent, f"building {out.name} in", f".{out.name}.lock"), _processes(workers) as run:
+        with only_one(out.parent, f"building {out.name} in", f".{out.name}.lock"), pool() as run:
             draft = draft_for(out, secret=bool(source.withheld))
             job = _Job(
                 source=source,
@@ -100,7 +99,7 @@ def build(  # noqa: PLR0913 - the command's own options
                 progress=progress,
             )
             _fill(job)
-            shutil.rmtree(draft / WORK)
+            end_work(draft)
             return Release.open(swap(draft, out))
 
 
@@ -134,6 +133,7 @@ def _index(job: _Job) -> Path:
         for left in (note, *work.glob("index.sqlite*")):
             left.unlink(missing_ok=True)
         write_text(note, asked)
+    job.scratch = scratch_for(work, hashlib.sha256(asked.encode()).hexdigest())
     return work / "index.sqlite"
 
 
@@ -163,6 +163,7 @@ def _gather(job: _Job, index: BuildIndex) -> None:
 
 def _shards(job: _Job, index: BuildIndex) -> list[ShardReport]:
     """Build every shard, and return the reports in order."""
+    index.share()  # nothing is written to it any more until all shards stand
     tasks = [
         ShardTask(
             part=part,
@@ -171,6 +172,7 @@ def _shards(job: _Job, index: BuildIndex) -> list[ShardReport]:
             index=index.path,
             raw=job.store.root,
             out=job.draft,
+            scratch=job.scratch,
             source=job.source,
             config=job.config,
             palette=job.vocabulary.palette,
@@ -204,18 +206,6 @@ def shard_count(records: int) -> int:
     return 1 << (max(0, records - 1) // SHARD_ROWS).bit_length()
 
 
-@contextmanager
-def _processes(workers: int) -> Iterator[Run]:
-    """Yield what runs a function over items in this process, or in several; `spawn` because threads may be about."""
-    if workers <= 1:
-        yield map
-        return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for _ in range(workers):
-            pool.submit(ready)  # a process takes half a second to begin: it does while this one reads the manifest
-        yield pool.map
-
-
 def _manifest(job: _Job, index: BuildIndex, reports: Sequence[ShardReport]) -> Manifest:
     """Return what the shards amount to."""
     config, source, vocabulary = job.config, job.source, job.vocabulary
@@ -229,6 +219,7 @@ def _manifest(job: _Job, index: BuildIndex, reports: Sequence[ShardReport]) -> M
         title=source.title,
         source=source.name,
         crawl=job.crawl,
+        crawl_sha256=file_sha256(job.store.manifest(job.crawl)),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         code_version=code_version(),
         transform={

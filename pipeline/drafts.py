@@ -33,6 +33,33 @@ def draft_for(out: Path, *, secret: bool) -> Path:
     return draft
 
 
+def scratch_for(work: Path, build: str) -> Path:
+    """Return the folder in which files of a build grow, and take those of others away.
+
+    A worker that was believed dead may still write for another build: its files have no place to grow in any more, and
+    none of them takes the place of ours.
+    """
+    scratch = work / f"growing-{build[:16]}"
+    for other in work.glob("growing-*"):
+        if other != scratch:
+            shutil.rmtree(_aside(other), ignore_errors=True)
+    scratch.mkdir(exist_ok=True)
+    return scratch
+
+
+def end_work(draft: Path) -> None:
+    """Take away what only the build itself needed, at one stroke: a late worker may be writing to it."""
+    (draft / WORK).chmod(0o700)  # the draft may be its owner's alone, and its texts are in here
+    shutil.rmtree(_aside(draft / WORK, draft.with_name(f"{draft.name}.done")), ignore_errors=True)
+
+
+def _aside(folder: Path, place: Path | None = None) -> Path:
+    """Let a folder stand somewhere else, where nobody looks for it."""
+    place = place or folder.with_name(f".old-{folder.name}")
+    shutil.rmtree(place, ignore_errors=True)
+    return folder.replace(place)
+
+
 def forget_others(draft: Path, files: Collection[str]) -> None:
     """Take away what a killed build of another crawl or config left in the draft."""
     kept = {draft / file for file in files}

@@ -34,7 +34,10 @@ create table if not exists sprite (
 );
 create table if not exists dropped (id text, name text, stage text, reason text, source_url text);
 """
-_PRAGMAS = "pragma journal_mode = wal; pragma synchronous = off; pragma cache_size = -16000; pragma page_size = 8192"
+_PRAGMAS = (  # exclusive: no memory is shared with readers, which no file system between machines could do
+    "pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = off; "
+    "pragma cache_size = -16000; pragma page_size = 8192"
+)
 
 
 class Sketch(NamedTuple):
@@ -62,9 +65,12 @@ class BuildIndex:
     """The index of one build. `commit` makes what was done so far survive a kill."""
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
-        """Open the index at `path`, new when there is none or it is torn; workers open it read-only."""
+        """Open the index at `path`, new when there is none or it is torn.
+
+        Workers open it read-only, without a lock and without its log: they see what was shared, from any machine.
+        """
         self.path = path
-        address = f"{path.resolve().as_uri()}?mode={'ro' if readonly else 'rwc'}"
+        address = f"{path.resolve().as_uri()}?mode={'ro&immutable=1' if readonly else 'rwc'}"
         self._db = sqlite3.connect(address, uri=True)
         if readonly:
             return
@@ -96,6 +102,14 @@ class BuildIndex:
     def commit(self) -> None:
         """Keep what was done so far."""
         self._db.commit()
+
+    def share(self) -> None:
+        """Keep what was done so far, and let those who open the index from now on see it.
+
+        Until it is shared again, only what no worker reads meanwhile may be committed: their file must not change.
+        """
+        self.commit()
+        self._db.execute("pragma wal_checkpoint(truncate)").fetchone()
 
     def state(self, name: str) -> str:
         """Return a value that was kept by name; empty when none was."""

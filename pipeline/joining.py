@@ -57,7 +57,7 @@ def read_crawl(index: BuildIndex, store: RawStore, crawl: str, source: Source, r
             f"the list of source {source.name!r} gave no row{why}. The page changed, or its rules are wrong."
         )
     index.keep("listed", str(sum(found + len(reasons) for found, reasons in listed)))
-    index.commit()  # so that workers see the list
+    index.share()  # workers read the list; nothing is committed until they are done
     joined = 0
     task = partial(join_rows, index=index.path, raw=store.root, crawl=crawl, source=source)
     for entries, dropped in run(task, index.listings_from(JOINED)):

@@ -64,7 +64,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Everything about a release but its rows; `created_at`, `code_version` and `crawl` enter no digest."""
+    """Everything about a release but its rows; `created_at`, `code_version` and the crawl enter no digest."""
 
     name: str
     title: str = ""  # what the source calls itself, for people
@@ -72,6 +72,7 @@ class Manifest:
     previous: str = ""
     source: str
     crawl: str
+    crawl_sha256: str = ""  # of the crawl's own manifest in the raw store; older releases do not say
     created_at: str
     code_version: str
     transform: dict[str, Any]  # version and parameters, as written by the builder
@@ -141,8 +142,11 @@ class Manifest:
         return cast("BuildConfig", build(BuildConfig, {key: given[key] for key in own & set(given)}, where))
 
     def to_json(self) -> str:
-        """Return the manifest as written to disk."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        """Return the manifest as written to disk; one of a release that did not say its crawl's digest says none."""
+        told = asdict(self)
+        if not self.crawl_sha256:
+            del told["crawl_sha256"]
+        return json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def seal_of(manifest: Manifest) -> str:

@@ -169,6 +169,7 @@ def _file_faults(manifest: Manifest) -> Iterator[str]:
         yield f"gives {wrong[0]} a size or a digest that cannot be: {_OTHER_VERSION}"
     vocabulary = cast("_Vocabulary", build(_Vocabulary, manifest.vocabulary, f"{MANIFEST}: vocabulary"))
     digests = [manifest.digest, manifest.palette["digest"], vocabulary.digest, manifest.seal or "0" * 64]
+    digests += [manifest.crawl_sha256] if manifest.crawl_sha256 else []
     if odd := [digest for digest in digests if not _DIGEST.fullmatch(digest)]:
         yield f"has the digest {odd[0][:80]!r}, which is none: {_OTHER_VERSION}"
 

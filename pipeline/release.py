@@ -3,6 +3,7 @@
 import contextlib
 import importlib.metadata
 import os
+import secrets
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -171,7 +172,7 @@ def made_with() -> dict[str, str]:
 def write_text(path: Path, text: str, mode: int | None = None) -> None:
     """Write a file whole or not at all; `mode` says who may read it, by default whom the umask lets."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # workers of two machines may have the same number
     with draft.open("w", encoding="utf-8") as file:
         if mode is not None:
             draft.chmod(mode)

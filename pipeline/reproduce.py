@@ -17,6 +17,7 @@ from pipeline.crawl.source_files import source_from_table
 from pipeline.crawl.sources import Source
 from pipeline.documents import sealed
 from pipeline.drafts import require_replaceable, swap
+from pipeline.engines import Pool, alone
 from pipeline.locks import only_one
 from pipeline.publishing.folder_store import LATEST
 from pipeline.recipe import TRANSFORM_VERSION, BuildConfig
@@ -27,7 +28,7 @@ from pipeline.withhold import without
 
 _NEEDED = frozenset({"list", "description", "miniature"})  # kinds of bodies that a build reads
 #: What checking and publishing added to what was built; only the day itself knows it.
-_OF_THE_DAY = ("version", "previous", "created_at", "gates", "diff", "withheld", "visibility", "rights",
+_OF_THE_DAY = ("version", "previous", "crawl_sha256", "created_at", "gates", "diff", "withheld", "visibility", "rights",
                "yanked", "made_with")  # fmt: skip
 _COMPARED_APART = frozenset({*_OF_THE_DAY, "configs", "transform", "documents", "seal"})
 
@@ -83,7 +84,7 @@ def reproduce(
     out: Path,
     *,
     today: Source | None = None,
-    workers: int = 1,
+    pool: Pool = alone,
     progress: Progress = lambda _done, _all: None,
 ) -> Reproduced:
     """Build `past` again at `out` from `store`, by the rules and the config of that day, and compare every file.
@@ -92,8 +93,7 @@ def reproduce(
     anew. Where files of the release lie beside its manifest, they are compared as well. `today` is the source as it is
     now, if there is one: a crawl that keeps no rules is read by it, and what it withholds keeps the copy its owner's
     alone. Where rows are others, the copy stays an unpublished build to look at. Only an unpublished build or an older
-    copy of this release may stand at `out`; it goes once the new one is there.
-    CannotReproduce says what is lacking; raises as `build` does.
+    copy of this release may stand at `out`; it goes at the end. CannotReproduce says what lacks; raises as `build`.
     """
     manifest = past.manifest
     require_same_code(manifest)
@@ -108,7 +108,7 @@ def reproduce(
             shutil.rmtree(place / left, ignore_errors=True)
         for rules in _rules(manifest, store, today):
             built = build(
-                rules, store, place / "copy", name=manifest.name, config=config, crawl=manifest.crawl, workers=workers,
+                rules, store, place / "copy", name=manifest.name, config=config, crawl=manifest.crawl, pool=pool,
                 cut=cut_of(manifest.transform["parameters"]), progress=progress,
             )  # fmt: skip
             built = without(built, manifest.without, place / "bare") if manifest.without else built

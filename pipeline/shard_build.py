@@ -46,6 +46,7 @@ class ShardTask:
     index: Path  # the build's index
     raw: Path
     out: Path
+    scratch: Path  # where files grow: gone once nobody waits for them any more, so that a late worker spoils nothing
     source: Source
     config: BuildConfig
     palette: Palette  # loaded once for all: the file may change under a build
@@ -193,7 +194,7 @@ def _build(task: ShardTask, index: BuildIndex, key: str) -> ShardReport:
     digests: list[str] = []
     with ExitStack() as stack:
         writers = {
-            name: stack.enter_context(ShardWriter(task.out, task.name(name), layout))
+            name: stack.enter_context(ShardWriter(task.out, task.name(name), layout, task.scratch))
             for name, layout in layouts.items()
         }
         size = max(1, BATCH * WIDE**2 // max((WIDE, *task.config.windows)) ** 2)

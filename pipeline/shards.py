@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +39,16 @@ def shard_name(config: str, split: str, index: int, count: int) -> str:
 
 
 class ShardWriter:
-    """Write one Parquet file row group by row group; memory holds one group."""
+    """Write one Parquet file row group by row group; memory holds one group.
 
-    def __init__(self, root: Path, name: str, layout: Layout) -> None:
-        """Open `root/name` for writing."""
+    The file appears whole or not at all, when it is closed: two that write the same one at once do no harm.
+    """
+
+    def __init__(self, root: Path, name: str, layout: Layout, scratch: Path | None = None) -> None:
+        """Begin `root/name`; it grows in the folder `scratch` on the same disk, which must be there, or beside it."""
         self._path, self._name, self._layout = root / name, name, layout
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._part = (scratch or self._path.parent) / f".{self._path.name}.{secrets.token_hex(8)}"
         self._pending: list[pa.RecordBatch] = []
         self._waiting = 0
         self._rows = 0
@@ -51,7 +56,7 @@ class ShardWriter:
         split = set(layout.byte_split)
         leaves = _leaves(layout.schema)
         self._writer = pq.ParquetWriter(
-            self._path,
+            self._part,
             layout.schema,
             compression=layout.codec,
             compression_level=layout.level,
@@ -81,17 +86,19 @@ class ShardWriter:
         self._waiting = rest.num_rows
 
     def close(self) -> ShardFile:
-        """Write the last rows, and return what the file holds."""
+        """Write the last rows, let the file stand at its place, and return what it holds."""
         if self._waiting:  # a file without rows has no row group: `datasets` cannot read an empty one
             self._flush(self._waiting)
         self._writer.close()
-        return ShardFile(
+        written = ShardFile(
             file=self._name,
             rows=self._rows,
-            bytes=self._path.stat().st_size,
-            sha256=file_sha256(self._path),
+            bytes=self._part.stat().st_size,
+            sha256=file_sha256(self._part),
             content_digest=self._content.hexdigest(),
         )
+        self._part.replace(self._path)
+        return written
 
     def __enter__(self) -> "ShardWriter":
         """Return itself."""
@@ -100,9 +107,10 @@ class ShardWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file handle after a failure; the unfinished folder is thrown away by the builder."""
+        """Take the unfinished file away after a failure."""
         if kind is not None:
             self._writer.close()
+            self._part.unlink(missing_ok=True)
 
 
 def batches(path: Path, columns: list[str] | None = None, rows: int = BATCH) -> Iterator[pa.Table]:

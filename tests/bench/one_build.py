@@ -19,6 +19,7 @@ from pipeline.build import build
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.source_files import load_source
 from pipeline.crawl.sources import Source
+from pipeline.engines import processes
 from pipeline.release import Release
 from tests.raw_stores import sample_source
 
@@ -55,7 +56,8 @@ def measured(job: Job) -> Cost:
     seconds, cpu = [], []
     for _ in range(job.runs):
         begun, before = time.perf_counter(), time.process_time()
-        release = build(source, store, Path(job.out), name=NAME, workers=job.workers, progress=_killing(job.killed_at))
+        pool, told = processes(job.workers), _killing(job.killed_at)
+        release = build(source, store, Path(job.out), name=NAME, pool=pool, progress=told)
         seconds.append(time.perf_counter() - begun)
         cpu.append(time.process_time() - before)
     workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if job.workers > 1 else 0.0

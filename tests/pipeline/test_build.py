@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from pipeline.build import build
+from pipeline.engines import processes
 from pipeline.recipe import TRANSFORM_VERSION, BuildConfig, PictureRecipe
 from pipeline.records import SPLITS
 from pipeline.release import Release
@@ -33,7 +34,7 @@ def test_the_same_raw_store_gives_the_same_bytes_on_any_number_of_workers(tmp_pa
     one = build(sample_source(), make_store(tmp_path / "a", beasts), tmp_path / "one", name=NAME)
     for workers in (2, 4):
         store = make_store(tmp_path / f"raw{workers}", beasts)
-        more = build(sample_source(), store, tmp_path / f"built{workers}", name=NAME, workers=workers)
+        more = build(sample_source(), store, tmp_path / f"built{workers}", name=NAME, pool=processes(workers))
         assert parquet_bytes(one) == parquet_bytes(more)
         assert one.manifest.digest == more.manifest.digest
         assert one.manifest.configs == more.manifest.configs

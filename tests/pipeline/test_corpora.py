@@ -16,6 +16,7 @@ from PIL import Image
 from pipeline.build import build
 from pipeline.checks import check
 from pipeline.crawl.raw import RawStore
+from pipeline.engines import processes
 from pipeline.likeness import fingerprints
 from pipeline.records import SPLITS
 from pipeline.release import Release
@@ -76,7 +77,7 @@ def _built(corpus: Corpus, store: RawStore, out: Path, workers: int = 1) -> Rele
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pipeline.build.SHARD_ROWS", 4)
         try:
-            return build(corpus.source(), store, out, name=NAME, config=corpus.config, workers=workers)
+            return build(corpus.source(), store, out, name=NAME, config=corpus.config, pool=processes(workers))
         except ValueError as error:
             event("nothing to build")
             assert "no record could be built" in str(error) or "gave no row" in str(error), error  # noqa: PT017

@@ -15,6 +15,7 @@ from pipeline.checks import check
 from pipeline.crawl.ledger import source_line
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.sources import Source
+from pipeline.engines import processes
 from pipeline.publishing.audience import Audience
 from pipeline.publishing.folder_store import FolderStore
 from pipeline.recipe import BuildConfig
@@ -52,7 +53,8 @@ def published(
 
 
 def again(release: Release, root: Path, workers: int = 1, today: Source | None = None) -> Reproduced:
-    return reproduce(Past.open(release.folder), RawStore(root / "raw"), root / "copy", workers=workers, today=today)
+    store, pool = RawStore(root / "raw"), processes(workers)
+    return reproduce(Past.open(release.folder), store, root / "copy", pool=pool, today=today)
 
 
 def tree(folder: Path) -> set[str]:

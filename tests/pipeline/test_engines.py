@@ -1,0 +1,56 @@
+"""Pools of threads and processes: results in order, and the same bytes as alone."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import build as building
+from pipeline.build import build
+from pipeline.engines import Pool, alone, processes, threads
+from pipeline.release import Release
+from tests.raw_stores import creatures, make_store, sample_source
+
+NAME = "pixelbytes/small"
+
+
+@given(st.lists(st.integers()), st.integers(1, 4))
+def test_threads_give_results_in_the_order_of_their_items(items: list[int], workers: int) -> None:
+    with threads(workers)() as run:
+        assert list(run(str, items)) == [str(item) for item in items]
+
+
+def test_threads_work_at_the_same_time() -> None:
+    met = threading.Barrier(3)
+    with threads(3)() as run:
+        assert sorted(run(lambda _: met.wait(60), range(3))) == [0, 1, 2]
+
+
+def test_one_process_is_this_one() -> None:
+    here = threading.get_ident()
+    with processes(1)() as run:
+        assert list(run(lambda _: threading.get_ident(), [1])) == [here]
+
+
+@pytest.mark.parametrize("pool", [threads, processes])
+def test_no_workers_are_refused(pool: "type[Pool]") -> None:
+    with pytest.raises(ValueError, match="0 workers can do no work"):
+        pool(0)
+
+
+@pytest.mark.parametrize("pool", [threads(3), processes(2)], ids=["threads", "processes"])
+def test_every_pool_gives_the_bytes_of_working_alone(
+    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "SHARD_ROWS", 4)
+    store = make_store(tmp_path / "raw", creatures(30))
+    one = build(sample_source(), store, tmp_path / "one", name=NAME, pool=alone)
+    more = build(sample_source(), store, tmp_path / "more", name=NAME, pool=pool)
+    assert len(one.shards("records", "train")) > 2
+    assert _bytes(one) == _bytes(more)
+
+
+def _bytes(release: Release) -> dict[str, bytes]:
+    return {str(path.relative_to(release.folder)): path.read_bytes() for path in release.folder.rglob("*.parquet")}
