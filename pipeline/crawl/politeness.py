@@ -47,6 +47,9 @@ class Manners:
     proxy: str = ""
     user_agent: str = ""
     left_alone: dict[str, str] = field(default_factory=dict)  # host -> why it is not asked any more
+    in_trouble: set[str] = field(
+        default_factory=set
+    )  # hosts that did not answer, or with faults of their own: it may pass
     robots: dict[str, str] = field(default_factory=dict)  # host -> what its robots.txt says of itself
     delays: dict[str, float] = field(default_factory=dict)  # host -> seconds between two requests that it asks for
     failures: dict[str, int] = field(default_factory=dict)  # host -> in a row, up to now
@@ -224,6 +227,7 @@ class PoliteRetry(RetryMiddleware):
         if count >= MAX_FAILURES:
             reason = f"{host} failed {count} times in a row ({failure}), so it is left alone; try again later"
             manners.left_alone.setdefault(host, reason)
+            manners.in_trouble.add(host)
 
     def _lasting(self, request: Request, exception: Exception) -> str:
         """Return why no further try would help; empty when one may."""

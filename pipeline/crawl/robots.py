@@ -47,6 +47,8 @@ class PoliteRobots(RobotsTxtMiddleware):
             "rules of" if ok else f"no rules ({response.status}) at" if absent else f"no access ({response.status}) to"
         )
         manners.robots[netloc] = f"{words} {url}"
+        if not ok and not absent:
+            manners.in_trouble.add(host_of(url))
         wanted = Wanted(kind="robots", url=url)
         if ok:
             manners.ledger.keep(wanted, answer_of(response))
@@ -62,6 +64,8 @@ class PoliteRobots(RobotsTxtMiddleware):
         manners.ledger.fail(Wanted(kind="robots", url=url), Answer(status=0), cause[:300])
         reason = f"robots.txt of {netloc} could not be had ({cause[:200]}), so the host is left alone"
         manners.left_alone.setdefault(host_of(url), reason)
+        if not isinstance(exc, IgnoreRequest):
+            manners.in_trouble.add(host_of(url))
         super()._robots_error(exc, netloc)
 
     def process_request_2(self, rp: RobotParser | None, request: Request) -> None:

@@ -24,7 +24,15 @@ _ROOT = Path(__file__).parent.parent.parent  # where the packages lie
 
 
 class CrawlError(RuntimeError):
-    """A crawl that did not finish; what it has is kept, and the next crawl continues it within a day."""
+    """A crawl that did not finish; what it has is kept, and the next crawl continues it within a day.
+
+    `transient` says that the next one may well finish with nothing changed by anybody: the site or the network failed.
+    """
+
+    def __init__(self, told: str, *, transient: bool = False) -> None:
+        """Say what happened, and whether it may pass by itself."""
+        super().__init__(told)
+        self.transient = transient
 
 
 def crawl(
@@ -52,7 +60,8 @@ def crawl(
     latest = store.latest_crawl()
     if ended is None or ended.problem or latest is None:
         what = ended.problem if ended else f"the crawler died, see {logs}."
-        raise CrawlError(f"the crawl of {source.name} did not finish: {what}{_advice(what)}")
+        transient = ended is None or ended.may_pass
+        raise CrawlError(f"the crawl of {source.name} did not finish: {what}{_advice(what)}", transient=transient)
     return replace(latest, report=ended.report)
 
 
@@ -151,6 +160,7 @@ class _Ended:
 
     report: CrawlReport
     problem: str
+    may_pass: bool = False
     hosts: tuple[HostPlan, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -213,7 +223,13 @@ def _follow(child: "subprocess.Popen[bytes]", job: _Job, progress: Callable[[Pro
         if "report" in news:
             hosts = tuple(HostPlan(**host) for host in news.get("hosts", ()))
             notes = tuple(map(str, news.get("notes", ())))
-            ended = _Ended(report=CrawlReport(**news["report"]), problem=str(news["problem"]), hosts=hosts, notes=notes)
+            ended = _Ended(
+                report=CrawlReport(**news["report"]),
+                problem=str(news["problem"]),
+                may_pass=bool(news.get("may_pass")),
+                hosts=hosts,
+                notes=notes,
+            )
         else:
             progress(Progress(**news))
     return ended

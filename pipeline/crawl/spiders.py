@@ -24,7 +24,7 @@ from pipeline.crawl.changes import (
 )
 from pipeline.crawl.ledger import Answer, Ledger
 from pipeline.crawl.pages import parse_list
-from pipeline.crawl.politeness import ApiGoneError, Manners, WouldAskError, answer_of
+from pipeline.crawl.politeness import BUSY, ApiGoneError, Manners, WouldAskError, answer_of
 from pipeline.crawl.sources import WikiSource, host_of
 from pipeline.records import Listing, Resource, ResourceKind
 
@@ -50,6 +50,7 @@ class SiteSpider(Spider):
         self.ledger: Ledger = manners.ledger
         self.limit = limit
         self.problem = ""  # why the crawl as a whole failed
+        self.may_pass = False  # whether that is a fault of the network or of the site, which passes by itself
         self.planned: dict[tuple[str, str], Wanted] = {}  # what the lists ask for
         self.notes: dict[str, str] = {}  # what the lists have that was not understood, each reason once
         self._ill: Counter[str] = Counter()  # API -> how often it failed
@@ -83,7 +84,8 @@ class SiteSpider(Spider):
         if wanted.kind == "list" and resource is not None:
             yield from self._on_list(wanted, resource, answer)
         elif wanted.kind == "list":
-            self._fail_list(wanted, objection(wanted, answer))
+            busy = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in BUSY
+            self._fail_list(wanted, objection(wanted, answer), may_pass=busy)
         elif wanted.kind == "api":
             yield from self._compare(wanted, resource)
 
@@ -107,7 +109,8 @@ class SiteSpider(Spider):
         error = str(value) if isinstance(value, IgnoreRequest) else f"{type(value).__name__}: {value}"
         self.ledger.fail(wanted, Answer(status=0, robots=str(request.meta.get("robots", ""))), error[:300])
         if wanted.kind == "list":
-            self._fail_list(wanted, error[:300])
+            may_pass = not isinstance(value, IgnoreRequest) or host_of(request.url) in self.manners.in_trouble
+            self._fail_list(wanted, error[:300], may_pass=may_pass)
         elif wanted.kind == "api":
             yield from self._compare(wanted, None)
 
@@ -157,8 +160,9 @@ class SiteSpider(Spider):
             self._fail_list(wanted, reason)
         yield from self._plan(listings)
 
-    def _fail_list(self, wanted: Wanted, reason: str) -> None:
-        self.problem = self.problem or f"the list {wanted.url} could not be read: {reason}."
+    def _fail_list(self, wanted: Wanted, reason: str, *, may_pass: bool = False) -> None:
+        if not self.problem:
+            self.problem, self.may_pass = f"the list {wanted.url} could not be read: {reason}.", may_pass
 
     def _read_list(self, resource: Resource) -> tuple[tuple[Listing, ...], str]:
         """Return the listings of the list, or none and the reason."""

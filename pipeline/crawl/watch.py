@@ -44,12 +44,14 @@ class Watch:
             bytes=int(count("budget/bytes", 0)),
         )
         problem = self.problem or str(getattr(self.crawler.spider, "problem", ""))
+        may_pass = not self.problem and bool(getattr(self.crawler.spider, "may_pass", False))
         if problem:
             self.ledger.crawl.close()
         else:
             self.ledger.crawl.finish()
         self._progress(report)
-        tell({"report": asdict(report), "problem": problem, "hosts": self._hosts(), "notes": self._notes()})
+        ended = {"report": asdict(report), "problem": problem, "may_pass": may_pass}
+        tell({**ended, "hosts": self._hosts(), "notes": self._notes()})
 
     def _hosts(self) -> list[dict[str, object]]:
         """Return what a dry spider would have asked each host for, and at which pace."""

@@ -27,5 +27,6 @@ def attempted(repo: HubRepo, attempt: Callable[[Standing | None], Done]) -> Done
             why = str(moved)
     raise HubError(
         f"{repo.name} was changed by others {len(WAITS)} times ({why}), so nothing was published: let them finish, "
-        "then run the same command again."
+        "then run the same command again.",
+        transient=True,
     )

@@ -37,7 +37,15 @@ _LONGEST_SENTENCE = 200  # characters of what the Hub says itself
 
 
 class HubError(RuntimeError):
-    """The Hub could not do what was asked; the last release stands as it did, and the same command may be run again."""
+    """The Hub could not do what was asked; the last release stands as it did, and the same command may be run again.
+
+    `transient` says that the same may well be done some minutes later, with nothing changed by anybody.
+    """
+
+    def __init__(self, told: str, *, transient: bool = False) -> None:
+        """Say what happened, and whether it may pass by itself."""
+        super().__init__(told)
+        self.transient = transient
 
 
 class Moved(Exception):  # noqa: N818 - it says what happened, and is no error yet
@@ -111,21 +119,22 @@ def asked(call: Callable[[], T], doing: str, repo: str, again: Callable[[Excepti
 
 def hub_error(error: BaseException, doing: str, repo: str) -> HubError:
     """Return what to tell about a failed request."""
+    return HubError(f"{doing} failed{_reason(error, repo)}", transient=may_pass(error) or status_of(error) == STALE)
+
+
+def _reason(error: BaseException, repo: str) -> str:
     status, found = status_of(error), answer_of(error)
     if hint := _HINTS.get(status):
-        return HubError(f"{doing} failed ({status}): {hint.format(repo=repo)}{_sentence(found)}")
+        return f" ({status}): {hint.format(repo=repo)}{_sentence(found)}"
     if status >= SERVER:
-        return HubError(f"{doing} failed: the Hub has a fault of its own ({status}). Wait, then {_AGAIN}")
+        return f": the Hub has a fault of its own ({status}). Wait, then {_AGAIN}"
     if status:
-        return HubError(f"{doing} failed: the Hub answered {status}.{_sentence(found)} If it stays so, tell us.")
+        return f": the Hub answered {status}.{_sentence(found)} If it stays so, tell us."
     if isinstance(found, httpx2.TimeoutException):
-        return HubError(f"{doing} failed: the Hub did not answer in time. Check the network, then {_AGAIN}")
+        return f": the Hub did not answer in time. Check the network, then {_AGAIN}"
     if isinstance(found, httpx2.HTTPError | httpx2.InvalidURL):
-        return HubError(
-            f"{doing} failed: the connection broke ({type(found).__name__}). Check HF_ENDPOINT and the network, then "
-            f"{_AGAIN}"
-        )
-    return HubError(f"{doing} failed ({type(error).__name__}: {_plain(str(error))}): {_AGAIN}")
+        return f": the connection broke ({type(found).__name__}). Check HF_ENDPOINT and the network, then {_AGAIN}"
+    return f" ({type(error).__name__}: {_plain(str(error))}): {_AGAIN}"
 
 
 def _sentence(error: BaseException) -> str:

@@ -106,5 +106,5 @@ def _manifest(repo: HubRepo, commit: str, remote: dict[str, RemoteFile], folder:
     path = repo.fetch(MANIFEST, commit, folder)
     if path.stat().st_size != file.size:
         path.unlink()
-        raise HubError(f"the {MANIFEST} of {repo.name} came cut short: run the same command again.")
+        raise HubError(f"the {MANIFEST} of {repo.name} came cut short: run the same command again.", transient=True)
     return read_manifest(path.read_text(encoding="utf-8", errors="replace"))

@@ -18,7 +18,7 @@ from pipeline.publishing.staging import Published
 from tests.raw_stores import creatures, make_store, sample_source
 
 NAME = "pixelbytes/sample"
-STAGES = ("crawl_source", "survey_crawl", "build_release", "check_release", "publish_release")
+STAGES = ("crawl_source", "survey_crawl", "build_release", "last_release", "check_release", "publish_release")
 RIGHT = "The makers allowed it in a letter."
 
 
@@ -36,7 +36,8 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, tuple[ob
 
     for name in STAGES:
         monkeypatch.setattr(tasks, name, stage(name))
-    monkeypatch.setattr(flows, "_published", lambda made, to, whom, _: tasks.publish_release(made, to.store, whom))
+    monkeypatch.setattr(flows, "_published", lambda made, to, whom, *_: tasks.publish_release(made, to.store, whom))
+    monkeypatch.setattr(flows, "show_release", lambda *_: None)
     monkeypatch.setenv("PIXELBYTES_DATA", str(tmp_path))
     return seen
 
@@ -73,7 +74,9 @@ def test_publishing_alone_hands_the_audience_down(tmp_path: Path, monkeypatch: p
     built.with_manifest(gates=check(built))
     monkeypatch.setattr(tasks, "publish_release", tasks.publish_release.fn)
     monkeypatch.setattr(releasing, "announce", lambda *_: None)
-    done: Published = flows.publish_dataset.fn(str(built.folder), str(tmp_path / "releases"), public=False)
+    done: Published = flows.publish_dataset.fn(
+        str(built.folder), str(tmp_path / "releases"), data=str(tmp_path), public=False
+    )
     assert FolderStore(tmp_path / "releases").open(NAME).manifest.visibility == "private"
     assert done.new
 
