@@ -6,6 +6,7 @@ from typing import Any
 from prefect import flow
 
 from flows import model_tasks as tasks
+from flows.artifacts import show_run
 from flows.settings import data_root
 from flows.training_options import trained_preset
 from model.presets import DEFAULT_PRESET
@@ -40,4 +41,5 @@ def train_model(  # noqa: PLR0913 - a deployment's parameters
     tasks.evaluate_run(release, folder)
     tasks.draw_samples(release, folder)
     tasks.write_page(release, folder, root)
+    show_run(folder, release)
     return folder

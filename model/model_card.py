@@ -39,11 +39,13 @@ from pipeline.release import NAME, UNRELEASED, Manifest, Release, Visibility, is
 from pipeline.shards import file_sha256
 
 __all__ = [
+    "DECISION",
     "LINEAGE",
     "DataOrigin",
     "Lineage",
     "ModelExport",
     "OpenedModel",
+    "add_decision",
     "export_model",
     "next_model_version",
     "open_export",
@@ -51,6 +53,7 @@ __all__ = [
 ]
 
 CARD = "README.md"
+DECISION = "decision.json"  # what made it the champion of its dataset; of a promoted model only
 NEEDED = (WEIGHTS, CONFIG, CARD, EVALUATION)
 LARGEST = {
     WEIGHTS: LARGEST_WEIGHTS,
@@ -58,6 +61,7 @@ LARGEST = {
     CARD: 2**20,
     EVALUATION: MAX_EVALUATION_BYTES,
     SHEET: 2**24,
+    DECISION: 2**18,
 }
 COLUMNS, SCALE, MOST = 8, 4, 64  # of the sheet: sprites in a row, screen pixels a pixel, sprites
 
@@ -155,6 +159,20 @@ def export_model(
         files=_digests(out),
         dataset=found.info.dataset,
     )
+
+
+def add_decision(export: ModelExport, decision: str) -> ModelExport:
+    """Put what made a model the champion beside it, under its digests; it makes no new version by itself.
+
+    For a folder that nobody reads yet. ValueError when the text is larger than a reader takes.
+    """
+    if len(decision.encode()) > LARGEST[DECISION]:
+        raise ValueError(f"the decision has {len(decision.encode()):,} bytes, more than {LARGEST[DECISION]:,}.")
+    write_text(export.folder / DECISION, decision)
+    files = {name: digest for name, digest in _digests(export.folder).items() if name != LINEAGE}
+    lineage = replace(export.lineage, files=files)
+    write_text(export.folder / LINEAGE, lineage.to_json())
+    return replace(export, lineage=lineage, files=_digests(export.folder))
 
 
 def open_export(folder: Path) -> OpenedModel:

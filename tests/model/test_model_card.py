@@ -18,7 +18,7 @@ from huggingface_hub.repocard_data import eval_results_to_model_index
 from PIL import Image
 
 from model.checkpoint import load_checkpoint
-from model.model_card import ModelExport, export_model, open_export
+from model.model_card import DECISION, ModelExport, add_decision, export_model, open_export
 from model.tensor_files import read_facts
 from pipeline.release import Release
 from tests.exported import COMMIT, HELD_OUT, NAME, bytes_of, card_of, change_json, copy_of, head_of, snippets
@@ -233,3 +233,19 @@ def test_words_from_outside_are_no_markup_on_the_card(run: Path, release: Releas
     assert "[l](" not in card
     assert "# head" not in "\n".join(line for line in card.splitlines() if line.startswith("#"))
     assert data_of(export.folder).datasets == ["tests/beasts"]
+
+
+def test_a_decision_lies_under_the_model_s_digests_and_makes_no_version_by_itself(
+    run: Path, release: Release, exported: ModelExport, tmp_path: Path
+) -> None:
+    plain = export_model(run, tmp_path / "out", NAME, release, exported.lineage)
+    decided = add_decision(plain, '{"why": "better"}\n')
+    assert not decided.new
+    assert decided.version == exported.version
+    assert open_export(decided.folder).lineage == decided.lineage
+    assert set(decided.lineage.files) == set(exported.lineage.files) | {DECISION}
+    (decided.folder / DECISION).write_text('{"why": "worse"}\n')
+    with pytest.raises(ValueError, match="is not the file"):
+        open_export(decided.folder)
+    with pytest.raises(ValueError, match="more than"):
+        add_decision(plain, "x" * 300_000)
