@@ -8,7 +8,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check fix bench gpu-check sample clean
+.PHONY: help demo deploy test test-slow check fix bench gpu-check sample clean
 
 help: ## Show what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## The bundled sample, from a wiki to a page: crawl, build, publish, train, draw
 	$(BIN)/pixelbytes demo
+
+deploy: $(STAMP) ## Server, deployments and worker on loopback, until Ctrl-C (docs/operations.md)
+	$(BIN)/pixelbytes deploy
 
 test: $(STAMP) ## The fast tests
 	$(BIN)/python -m pytest -q
@@ -49,4 +52,4 @@ sample: $(STAMP) ## Draw the bestiary of data/sample again (same bytes)
 	$(BIN)/python -m pipeline.sample.bestiary
 
 clean: ## Remove the environment and everything the runs made (the sample stays)
-	rm -rf $(VENV) data/raw data/builds data/releases data/runs data/evaluations data/reproductions data/prefect data/pages data/generated data/hub data/models data/exports data/announcing data/hub-server data/webhooks .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) data/raw data/builds data/releases data/runs data/evaluations data/reproductions data/prefect data/pages data/generated data/hub data/models data/exports data/announcing data/hub-server data/webhooks data/deploy data/champions data/locks data/backfills .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

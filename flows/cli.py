@@ -6,7 +6,16 @@ from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
-from flows import dataset_commands, hub_commands, model_commands, paper_commands, release_commands, webhook_commands
+from flows import (
+    dataset_commands,
+    deploy_commands,
+    hub_commands,
+    model_commands,
+    paper_commands,
+    release_commands,
+    system_commands,
+    webhook_commands,
+)
 from flows.app import Data, Preset, Workers, app, root_for_flows
 from flows.errors import BAD_USAGE, DONE, explain, require_port
 from flows.settings import ready_hub_client
@@ -14,12 +23,14 @@ from flows.settings import ready_hub_client
 __all__ = [
     "app",
     "dataset_commands",
+    "deploy_commands",
     "hub_commands",
     "main",
     "model_commands",
     "paper_commands",
     "release_commands",
     "run",
+    "system_commands",
     "webhook_commands",
 ]
 
