@@ -1,6 +1,7 @@
 """Run the benchmarks: `make bench`, or `python -m tests.bench [WORD …]`.
 
-A word is the name of a set (pipeline, build, model, scan, train, generate, crawl, layouts), which alone is then run, or
+A word is the name of a set (pipeline, build, model, scan, train, generate, crawl, flow,
+layouts), which alone is then run, or
 part of the names of the rows shown. The sets `large`, which builds 100,000 records, `scan`, whose naive loop takes
 minutes, `dedupe`, which builds eight releases and asks what each would upload, and `splits`, which trains six models,
 are run only when they are named.
@@ -15,6 +16,7 @@ from tests.bench import (
     build_rows,
     crawl_rows,
     dedupe_rows,
+    flow_rows,
     generate_rows,
     layout_rows,
     model_rows,
@@ -32,6 +34,7 @@ SETS = {
     "train": train_rows.rows,
     "generate": generate_rows.rows,
     "crawl": crawl_rows.rows,
+    "flow": flow_rows.rows,
     "large": build_rows.large_rows,
     "dedupe": dedupe_rows.rows,
     "splits": split_rows.rows,

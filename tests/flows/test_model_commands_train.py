@@ -17,6 +17,7 @@ import torch
 
 from flows import train_verbs
 from flows.cli import app, run
+from flows.torchrun import Together, train_together
 from flows.train_verbs import Training
 from flows.training_options import trained_preset
 from model.checkpoint import load_checkpoint
@@ -28,6 +29,7 @@ from model.training_run import describe_run
 from pipeline.publishing.folder_store import FolderStore
 from pipeline.release import Release
 from tests.exported import TINY, published_release
+from tests.stripes import same_weights
 
 NAME = "tests/beasts"
 REF = f"{NAME}@v1.0.0"
@@ -329,6 +331,12 @@ def test_two_processes_of_torchrun_train_one_run(data: Path, tmp_path: Path) -> 
     assert describe_run(folder).processes == 2
     assert done.stdout.count("the page:") == 1
     assert (folder / "report.html").is_file()
+    release, preset = FolderStore(data / "releases").open(NAME), preset_of("tiny")
+    by_flow = run_folder(release, tmp_path / "flow", preset)  # the same, started by a flow
+    train_together(release, by_flow, preset, Together(processes=2))
+    assert by_flow.name == folder.name
+    assert (by_flow / "config.json").read_bytes() == (folder / "config.json").read_bytes()
+    assert same_weights(by_flow, folder)
 
 
 def test_every_command_of_the_guide_is_one_that_the_command_line_understands() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.engines import EngineOptions
 from flows.errors import FAILED, UsageError
 from flows.reproduce_verbs import rebuild_from, refuse_others, require_one
 from flows.settings import DataRoot, data_root
@@ -17,6 +18,7 @@ from pipeline.release import DamagedRelease, Release
 from tests.raw_stores import creatures, make_store, sample_source
 
 NAME = "pixelbytes/sample"
+HERE = EngineOptions()
 
 
 @pytest.fixture(scope="module")
@@ -44,19 +46,19 @@ def test_a_release_is_named_by_reference_folder_or_manifest(
 ) -> None:
     folder = root.releases / NAME / "v1.0.0"
     reference = {"name": f"{NAME}@v1.0.0", "folder": str(folder), "manifest": str(folder / "manifest.json")}[way]
-    assert rebuild_from(root, reference, None, 1, as_json=False) == 0
+    assert rebuild_from(root, reference, None, HERE, as_json=False) == 0
     copy = root.root / "builds" / f"{NAME}-reproduced" / "v1.0.0"
     told = " ".join(capsys.readouterr().out.split())
     files = sum(path.is_file() for path in copy.rglob("*"))
     assert f"at {copy}: byte for byte the same ({files} files)" in told
     assert not (copy.parent / ".v1.0.0.old").exists()
     assert FolderStore(root.releases).versions(NAME) == ("v1.0.0",)
-    assert rebuild_from(root, reference, None, 1, as_json=False) == 0  # again: its own copy may go
+    assert rebuild_from(root, reference, None, HERE, as_json=False) == 0  # again: its own copy may go
 
 
 def test_what_differs_is_named_and_ends_with_1(root: DataRoot, capsys: pytest.CaptureFixture[str]) -> None:
     Release.open(root.releases / NAME / "v1.0.0").with_manifest(text_ratio=0.5, k=5)
-    assert rebuild_from(root, f"{NAME}@v1.0.0", root.root / "out", 1, as_json=True) == FAILED
+    assert rebuild_from(root, f"{NAME}@v1.0.0", root.root / "out", HERE, as_json=True) == FAILED
     told = json.loads(capsys.readouterr().out)
     assert (told["same"], told["folder"]) == (False, str(root.root / "out"))
     assert any(fault.startswith("text_ratio was 0.5") for fault in told["faults"])
@@ -64,10 +66,10 @@ def test_what_differs_is_named_and_ends_with_1(root: DataRoot, capsys: pytest.Ca
 
 def test_a_copy_is_never_put_among_releases(root: DataRoot, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="lies among published releases"):
-        rebuild_from(root, NAME, root.releases / NAME / "v1.0.1", 1, as_json=False)
+        rebuild_from(root, NAME, root.releases / NAME / "v1.0.1", HERE, as_json=False)
     shutil.copytree(root.releases, tmp_path / "elsewhere", symlinks=True)
     with pytest.raises(UsageError, match="lies among published releases"):
-        rebuild_from(root, NAME, tmp_path / "elsewhere" / NAME / "v1.0.1", 1, as_json=False)
+        rebuild_from(root, NAME, tmp_path / "elsewhere" / NAME / "v1.0.1", HERE, as_json=False)
 
 
 @pytest.mark.parametrize(
@@ -80,12 +82,12 @@ def test_a_copy_is_never_put_among_releases(root: DataRoot, tmp_path: Path) -> N
 )
 def test_what_the_user_cannot_mean_is_said(root: DataRoot, reference: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        rebuild_from(root, reference, None, 1, as_json=False)
+        rebuild_from(root, reference, None, HERE, as_json=False)
 
 
 def test_a_build_is_no_release_of_the_past(root: DataRoot) -> None:
     with pytest.raises(UsageError, match="was never published"):
-        rebuild_from(root, str(root.built(NAME)), None, 1, as_json=False)
+        rebuild_from(root, str(root.built(NAME)), None, HERE, as_json=False)
 
 
 @pytest.mark.parametrize(("source", "past"), [("sample", NAME), (None, None)])
@@ -100,7 +102,7 @@ def test_a_lone_manifest_is_compared_with_what_it_says_and_nothing_more_is_claim
 ) -> None:
     (tmp_path / "got").mkdir()
     shutil.copy(root.releases / NAME / "v1.0.0" / "manifest.json", tmp_path / "got")
-    assert rebuild_from(root, str(tmp_path / "got"), tmp_path / "copy", 1, as_json=False) == 0
+    assert rebuild_from(root, str(tmp_path / "got"), tmp_path / "copy", HERE, as_json=False) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "the same as its manifest says; no file of it lies there" in told
     assert "byte for byte" not in told
@@ -111,7 +113,7 @@ def test_a_folder_whose_files_are_others_is_not_the_same(
 ) -> None:
     shutil.copytree(root.releases / NAME / "v1.0.0", tmp_path / "got")
     (tmp_path / "got" / "README.md").write_text("lies", encoding="utf-8")
-    assert rebuild_from(root, str(tmp_path / "got"), tmp_path / "copy", 1, as_json=True) == FAILED
+    assert rebuild_from(root, str(tmp_path / "got"), tmp_path / "copy", HERE, as_json=True) == FAILED
     told = json.loads(capsys.readouterr().out)
     assert (told["same"], told["compared"]) == (False, "files")
     assert told["faults"] == ["README.md has other bytes than the manifest says: fetch or build the release again"]
@@ -127,15 +129,15 @@ def test_a_stranger_s_manifest_takes_nothing_away(root: DataRoot, tmp_path: Path
     raw = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**raw, "version": "../../../victim/sub"}), encoding="utf-8")
     with pytest.raises((UsageError, DamagedRelease), match="its version is"):
-        rebuild_from(root, str(path.parent), tmp_path / "copy" if way == "out" else None, 1, as_json=False)
+        rebuild_from(root, str(path.parent), tmp_path / "copy" if way == "out" else None, HERE, as_json=False)
     assert (victim / "diary.txt").is_file()
 
 
 def test_a_copy_that_cannot_be_made_again_is_kept(root: DataRoot) -> None:
-    assert rebuild_from(root, f"{NAME}@v1.0.0", None, 1, as_json=False) == 0
+    assert rebuild_from(root, f"{NAME}@v1.0.0", None, HERE, as_json=False) == 0
     shutil.rmtree(root.raw("sample") / "blobs")
     with pytest.raises(ValueError, match="lacks"):
-        rebuild_from(root, f"{NAME}@v1.0.0", None, 1, as_json=False)
+        rebuild_from(root, f"{NAME}@v1.0.0", None, HERE, as_json=False)
     assert (root.built(f"{NAME}-reproduced") / "v1.0.0" / "README.md").is_file()
 
 

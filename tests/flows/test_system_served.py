@@ -1,0 +1,94 @@
+"""The commands that look at the whole system, whole, with a real Prefect server beside them."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from flows.settings import DataRoot
+from pipeline.crawl.raw import RawStore
+from pipeline.crawl.run import crawl
+from pipeline.crawl.source_files import wiki_source
+from pipeline.sample.load import load_wiki
+from pipeline.sample.wiki import sample_folder, serve_wiki
+from tests.deployed import environment
+from tests.rebuilder import prefect_server
+
+pytestmark = pytest.mark.slow
+SAMPLE = wiki_source("sample")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API of a real server."""
+    with prefect_server(tmp_path_factory.mktemp("server")) as api:
+        yield api
+
+
+def command(data: Path, *arguments: str, api: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run our command; without a server, where `api` names none."""
+    more = {"PREFECT_API_URL": api} if api else {}
+    words = [sys.executable, "-m", "flows.cli", *arguments, "--data", str(data)]
+    known = environment(data, **more)
+    return subprocess.run(words, env=known, capture_output=True, text=True, timeout=900, check=False)
+
+
+def create_run(api: str, name: str, state: str) -> None:
+    """Let the server know a run that is in a state, as a worker would."""
+    flow = httpx.post(f"{api}/flows/", json={"name": "rebuild-dataset"}, timeout=60).json()
+    asked: dict[str, Any] = {"name": name, "flow_id": flow["id"], "state": {"type": "PENDING"}}
+    run = httpx.post(f"{api}/flow_runs/", json=asked, timeout=60).json()
+    told = {"state": {"type": state, "message": "the site changed: 3 pages"}, "force": True}
+    httpx.post(f"{api}/flow_runs/{run['id']}/set_state", json=told, timeout=60).raise_for_status()
+
+
+def test_runs_that_a_server_knows_are_told_by_their_flow_and_state(server: str, tmp_path: Path) -> None:
+    create_run(server, "monday", "RUNNING")
+    create_run(server, "last-week", "FAILED")
+    done = command(tmp_path, "status", "--json", api=server)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    found = {work["about"]: (work["what"], work["state"], work["detail"]) for work in told["work"]}
+    assert found["monday"][:2] == ("rebuild-dataset", "running")
+    assert found["last-week"] == ("rebuild-dataset", "failed", "the site changed: 3 pages")
+    assert "last-week" in command(tmp_path, "status", api=server).stdout
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "raw" / "sample" / "crawls").mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        done = command(tmp_path, "status", "--json", api=f"http://127.0.0.1:{silent.getsockname()[1]}/api")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert "did not answer" in told["server"]
+    assert told["crawls"][0]["source"] == "sample"
+
+
+def test_crawls_of_the_past_become_the_versions_that_they_would_have_made(server: str, tmp_path: Path) -> None:
+    wiki = load_wiki(sample_folder())
+    edited = list(wiki.creatures)[3]
+    with serve_wiki(wiki) as served:
+        crawl(SAMPLE, RawStore(DataRoot(tmp_path).raw("sample")), proxy=served.url)
+        wiki.replace_text(edited, "Now it lives on the moor. It eats heather, and sleeps by day. " * 5)
+        crawl(SAMPLE, RawStore(DataRoot(tmp_path).raw("sample")), proxy=served.url)
+    asked = ("backfill", "crawls", "sample", "--name", "tests/history", "--json")
+    planned = command(tmp_path, *asked, "--dry-run", api=server)
+    assert [piece["state"] for piece in json.loads(planned.stdout)["pieces"]] == ["left", "left"]
+    done = command(tmp_path, *asked, api=server)
+    assert done.returncode == 0, done.stderr
+    told = [piece["told"] for piece in json.loads(done.stdout)["pieces"]]
+    assert told == ["published tests/history@v1.0.0", "published tests/history@v1.0.1"]
+    again = command(tmp_path, *asked, api=server)
+    assert json.loads(again.stdout)["pieces"] == json.loads(done.stdout)["pieces"]
+    assert "0 to do, 2 done before" in again.stderr
+    rebuilt = command(tmp_path, "backfill", "rebuild", "tests/history", "--from", "v1.0.1")
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    assert "1 done, 0 failed, 0 left" in rebuilt.stdout
+    followed = command(tmp_path, "lineage", "tests/history@v1.0.1", "--json")
+    assert {link["state"] for link in json.loads(followed.stdout)["links"]} == {"verified", "stated"}
