@@ -4,6 +4,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests run in so many processes, a file in one of them: many wait for servers, for politeness or for each other's end.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
@@ -27,10 +30,10 @@ deploy: $(STAMP) ## Server, deployments and worker on loopback, until Ctrl-C (do
 	$(BIN)/pixelbytes deploy
 
 test: $(STAMP) ## The fast tests
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 test-slow: $(STAMP) ## The slow ones: real servers, kill -9, whole runs
-	$(BIN)/python -m pytest -q -m "slow or wiki"
+	$(PYTEST) -m "slow or wiki"
 
 check: $(STAMP) ## Linters: ruff, mypy, import contracts
 	$(BIN)/ruff check .

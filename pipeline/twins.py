@@ -289,10 +289,10 @@ def _apart(pairs: Pairs, forest: _Forest) -> Bool[np.ndarray, "m"]:
     return apart
 
 
-def _comparable(pairs: Pairs, drawn: Faces) -> Pairs:
+def _comparable(pairs: Pairs, drawn: Faces) -> Int64[np.ndarray, "few 2"]:
     """Return the pairs that may have enough edges in common, the smaller sprite, by (height, width), first."""
     h, w = drawn.sides
     shape = h * (LARGEST + 1) + w
     ordered = np.where((shape[pairs[:, :1]] > shape[pairs[:, 1:]]), pairs[:, ::-1], pairs)
-    comparable: Pairs = ordered[balanced(*drawn.edges[ordered].T)]
+    comparable: Int64[np.ndarray, "few 2"] = ordered[balanced(*drawn.edges[ordered].T)]
     return comparable

@@ -47,9 +47,7 @@ class Manners:
     proxy: str = ""
     user_agent: str = ""
     left_alone: dict[str, str] = field(default_factory=dict)  # host -> why it is not asked any more
-    in_trouble: set[str] = field(
-        default_factory=set
-    )  # hosts that did not answer, or with faults of their own: it may pass
+    in_trouble: set[str] = field(default_factory=set)  # hosts that failed by a fault that may pass by itself
     robots: dict[str, str] = field(default_factory=dict)  # host -> what its robots.txt says of itself
     delays: dict[str, float] = field(default_factory=dict)  # host -> seconds between two requests that it asks for
     failures: dict[str, int] = field(default_factory=dict)  # host -> in a row, up to now

@@ -37,6 +37,9 @@ def point_clients_at(running: RunningHub, tmp_path: Path, monkeypatch: pytest.Mo
     import datasets.config
     from huggingface_hub import constants
 
+    from pipeline.publishing.client import hub_client
+
+    hub_client(running.endpoint)  # an earlier test may have bound this process' connections to another Hub
     template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, running.endpoint)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "ENDPOINT", running.endpoint)
