@@ -14,7 +14,7 @@ from flows.errors import UsageError
 from pipeline.crawl.raw import RawStore
 from pipeline.locks import only_one
 from pipeline.publishing.staging import version_key
-from pipeline.release import VERSION, Release
+from pipeline.release import VERSION, Release, write_text
 
 FOLDER = "backfills"  # in the data root
 MAX_JOURNAL = 1 << 26  # bytes; a real line has some hundred
@@ -93,24 +93,46 @@ class Entry:
 
 
 class Journal:
-    """What was done, one line for each piece; lines are only added, and a torn last one never was."""
+    """What was done: a line that says it began, then one for each piece; a torn last line never was.
+
+    Killed between a piece's work and its line, it has begun all the same: who goes on knows whose work stands there.
+    """
 
     def __init__(self, folder: Path, asked: dict[str, object]) -> None:
-        """Use the journal of exactly what was asked, in a folder; it is written with the first entry."""
+        """Use the journal of exactly what was asked, in a folder; nothing is written before `begin`, or an entry."""
         text = json.dumps(asked, sort_keys=True)
+        self.asked = asked
         self.digest = hashlib.sha256(text.encode()).hexdigest()
         self.path = folder / f"{self.digest[:32]}.jsonl"
 
-    def entries(self) -> dict[Unit, Entry]:
-        """Return the last entry of each piece; ValueError when the file is damaged."""
+    @property
+    def begun(self) -> bool:
+        """Tell whether this work began before; ValueError when the file is far too large."""
+        return bool(self._lines())
+
+    def begin(self, *, anew: bool = False) -> None:
+        """Write down that the work begins, before any is done; with `anew`, nothing that was done counts any more."""
+        if anew or not self.begun:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            write_text(self.path, json.dumps({"begun": now, "asked": self.asked}, sort_keys=True) + "\n")
+
+    def _lines(self) -> list[bytes]:
+        """Return the whole lines; ValueError when the file is far too large."""
         if not self.path.is_file():
-            return {}
+            return []
         if self.path.stat().st_size > MAX_JOURNAL:
             raise ValueError(f"{self.path} has more than {MAX_JOURNAL:,} bytes: it is no journal of ours; remove it.")
+        return self.path.read_bytes().split(b"\n")[:-1]
+
+    def entries(self) -> dict[Unit, Entry]:
+        """Return the last entry of each piece; ValueError when the file is damaged."""
         found = {}
-        for number, line in enumerate(self.path.read_bytes().split(b"\n")[:-1], start=1):
+        for number, line in enumerate(self._lines(), start=1):
             try:
-                entry = Entry(**json.loads(line))
+                told = json.loads(line)
+                if number == 1 and isinstance(told, dict) and told.keys() == {"begun", "asked"}:
+                    continue
+                entry = Entry(**told)
                 known = all(isinstance(value, str) for value in asdict(entry).values())
             except (ValueError, TypeError, RecursionError):
                 known = False
@@ -132,10 +154,6 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
         return entry
-
-    def forget(self) -> None:
-        """Begin anew."""
-        self.path.unlink(missing_ok=True)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -185,6 +203,18 @@ def require_newest(unit: Unit, units: Sequence[Unit], entries: dict[Unit, Entry]
         raise ValueError(
             f"the later crawl {later[0].name} is published already, and older content would follow it: make the "
             "history anew under another --name."
+        )
+
+
+def require_not_older(crawl: str, last: Release | None) -> None:
+    """Refuse a crawl when what stands was made from a later one, whoever published that; ValueError says which.
+
+    Names of crawls are the times at which they began, so that they sort by age.
+    """
+    if last is not None and last.manifest.crawl > crawl:
+        raise ValueError(
+            f"crawl {crawl} is older than {last.manifest.crawl}, from which {last.version.ref} was made, and older "
+            "content would follow it: make the history anew under another --name."
         )
 
 

@@ -18,6 +18,7 @@ from flows.backfill import (
     left_of,
     release_units,
     require_newest,
+    require_not_older,
     work_through,
 )
 from flows.backfill_work import Shelf, TrainHow, publish_crawl, rebuild_one, train_one
@@ -103,7 +104,7 @@ def crawls(root: DataRoot, source: str, name: str | None, to: str | None, how: H
     if not units:
         raise UsageError(f"{known.name} was never crawled into {store.root}: crawl it first.")
     journal = Journal(root.root / FOLDER, {"what": "crawls", "source": source, "name": repo, "to": to})
-    if not journal.entries() and (there := place.store.versions(repo)):
+    if not journal.begun and (there := place.store.versions(repo)):
         raise UsageError(
             f"{repo} in {place.address} has versions already ({', '.join(there)}): crawls of the past would come after "
             "them; name a dataset or a store that has none, with --name or --to."
@@ -111,6 +112,7 @@ def crawls(root: DataRoot, source: str, name: str | None, to: str | None, how: H
 
     def publish(unit: Unit) -> str:
         require_newest(unit, units, journal.entries())
+        require_not_older(unit.name, place.store.last(repo))  # and again in the flow, while nobody else can rebuild it
         return publish_crawl(root, source, repo, to, unit.name)
 
     return _run(
@@ -131,8 +133,7 @@ def _run(backfill: Backfill, how: How) -> int:
         entries = {} if how.again else backfill.journal.entries()
         return _say(backfill, entries, how)
     with backfill.journal.alone():
-        if how.again:
-            backfill.journal.forget()
+        backfill.journal.begin(anew=how.again)
         left = left_of(backfill.units, backfill.journal.entries())
         _begin(backfill, len(left))
         done = work_through(backfill.units, backfill.journal, _told_aloud(backfill.work), stop=how.stop)

@@ -105,7 +105,7 @@ def train_one(shelf: Shelf, release: Release, how: TrainHow) -> str:
 
 def publish_crawl(root: DataRoot, source: str, name: str, store: str | None, crawl: str) -> str:
     """Publish the version that a crawl of the past makes; return which, or that nothing changed."""
-    from flows.rebuild_dataset import rebuild_dataset
+    from flows.backfill_flow import backfill_crawl
 
-    done = rebuild_dataset(source, name, data=str(root.root), store=store, offline=True, crawl=crawl)
+    done = backfill_crawl(source, name, crawl, data=str(root.root), store=store)
     return f"published {done.version.ref}" if done.new else f"nothing changed since {done.version.ref}"

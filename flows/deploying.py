@@ -94,7 +94,11 @@ def _until_it_answers(port: int, server: "Popen[bytes]", root: DataRoot) -> None
     until = time.monotonic() + LONGEST_START
     while time.monotonic() < until:
         if server.poll() is not None:
-            raise RuntimeError(f"Prefect's server did not start: {_end_of(root.deployed / 'server.log')}")
+            raise RuntimeError(
+                "Prefect's server did not start. Where it keeps its runs elsewhere than in the data root, see that the "
+                f"address of --database or {DATABASE} is right (postgresql+asyncpg://USER@HOST:PORT/NAME) and its "
+                f"database up. The end of its log: {_end_of(root.deployed / 'server.log')}"
+            )
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         with suppress(OSError, http.client.HTTPException):
             connection.request("GET", "/api/health")

@@ -36,6 +36,10 @@ class EngineOptions:
             raise ValueError(f"{self.workers} workers can do no work: give 1 or more.")
         if self.address is None:
             return
+        if "@" in self.address:
+            raise ValueError(
+                "the cluster's address holds a name or password, which would stand in logs: give HOST and port alone."
+            )
         if not self.on_cluster:
             raise ValueError(f"engine {self.name} works on this machine, not at {self.address!r}: use dask or ray.")
         if None in host_and_port(self.address):

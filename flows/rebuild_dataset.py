@@ -73,14 +73,14 @@ def rebuild_dataset(  # noqa: PLR0913 - a deployment's parameters
     recipe_given = RecipeOptions(**recipe or {})
     where = EngineOptions(name=engine, workers=workers, address=address)
     most = limits(time_limits)
-    with _alone(root, name, patience):
+    with the_only_rebuild(root, name, patience):
         if not offline:
             within(tasks.crawl_source, most.crawl)(source, root, contact)
         seen = within(tasks.survey_crawl, most.survey)(source, root, crawl, allow)  # stops when the site changed
         release = within(tasks.build_release, most.build)(source, name, root, recipe_given, where, crawl=crawl)
         last = within(tasks.last_release, most.publish)(name, to.store)
         checked = within(tasks.check_release, most.check)(release, last, allow, because)  # stops when a gate says no
-        published = _published(checked, to, audience, root, most.publish)
+        published = publish_and_tell(checked, to, audience, root, most.publish)
     show_release(published, seen)
     return published
 
@@ -106,7 +106,7 @@ def publish_dataset(  # noqa: PLR0913 - a deployment's parameters
     """Publish a release folder that was built and checked before, to those who may see it."""
     root = data_root(data)
     to = destination(store, root.places, gated=gated, propose=propose)
-    published = _published(Release.open(Path(release)), to, Audience(public=public, rights=rights), root)
+    published = publish_and_tell(Release.open(Path(release)), to, Audience(public=public, rights=rights), root)
     show_release(published, None)
     return published
 
@@ -130,7 +130,7 @@ def rollback_dataset(name: str, version: str, why: str, store: str, *, data: str
 
 
 @contextmanager
-def _alone(root: DataRoot, name: str, patience: float) -> Iterator[None]:
+def the_only_rebuild(root: DataRoot, name: str, patience: float) -> Iterator[None]:
     """Hold the one place there is in this data root to rebuild a dataset, whoever asked for it; see `only_one`.
 
     It is free again when its holder ends, however it ends. Two datasets of one source share its raw store, which has a
@@ -144,7 +144,7 @@ def _alone(root: DataRoot, name: str, patience: float) -> Iterator[None]:
         yield
 
 
-def _published(
+def publish_and_tell(
     release: Release, to: Destination, audience: Audience, root: DataRoot, most: float | None = None
 ) -> Published:
     """Publish a release under the name that it has there, and tell of it."""

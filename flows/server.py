@@ -8,6 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+_for_good = ExitStack()  # what holds until the process ends
 
 # Waits for the end of its standard input, which comes when the command ends in any way, then stops the server
 _GUARD = """
@@ -26,6 +29,7 @@ def start_guarded_server() -> None:
     Prefect starts it by itself at the first flow, but leaves it running when the process is killed (kill -9).
     Nothing is started where PREFECT_API_URL names a server.
     """
+    _end_at_once()
     if os.environ.get("PREFECT_API_URL"):
         return
     from flows.console import err
@@ -39,6 +43,16 @@ def start_guarded_server() -> None:
         threading.Thread(target=_guard, args=(lambda: server.server_process,), daemon=True).start()
         with ThreadPoolExecutor(1, initializer=_deaf_to_interrupts) as starter:
             starter.submit(server.start).result()
+
+
+def _end_at_once() -> None:
+    """Let this process's flows send no heartbeats: at its end a flow waits for their thread, up to a second.
+
+    They would tell a server that a run died. Whoever started the command sees that, and a worker's runs send theirs.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    _for_good.enter_context(temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}))
 
 
 def _deaf_to_interrupts() -> None:

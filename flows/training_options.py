@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from model.config import TrainConfig
-from model.config_checks import require_kinds
+from model.config_checks import require_bounded, require_kinds
 from model.presets import DEFAULT_PRESET, Preset, preset_of
 
 TRAINING = Group(
@@ -58,6 +58,7 @@ def trained_preset(
     """Return a preset with what was given in its place; ValueError for a name or a value that cannot be."""
     changes = recipe or {}
     require_kinds(TrainConfig, changes)
+    require_bounded(changes)
     found = preset_of(preset or DEFAULT_PRESET, core)
     train = found.train.to_json() | ({} if seed is None else {"seed": seed}) | changes
     return replace(found, train=TrainConfig.from_json(train))

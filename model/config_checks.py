@@ -5,6 +5,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from model.config import JsonConfig, ModelConfig
 
+MOST = 1e9  # of any number of a recipe
 LARGEST_SIZES = {
     "d_model": 2**14,
     "d_state": 2**14,
@@ -34,6 +35,19 @@ def require_kind(place: str, value: object, kinds: tuple[type, ...]) -> None:
     if type(value) not in kinds:
         names = " or ".join(kind.__name__ for kind in kinds)
         raise ValueError(f"{place} is {repr(value)[:80]}: it must be of type {names}; the config was changed.")
+
+
+def require_bounded(values: Mapping[str, object]) -> None:
+    """Raise ValueError for a number that is none, or with which a training would never end.
+
+    >>> require_bounded({"epochs": 12, "learning_rate": 6e-3})
+    >>> require_bounded({"epochs": 10**30})
+    Traceback (most recent call last):
+    ValueError: epochs is 1e+30: give a number from -1e+09 to 1e+09.
+    """
+    for name, value in values.items():
+        if isinstance(value, int | float) and not abs(value) <= MOST:
+            raise ValueError(f"{name} is {value:.6g}: give a number from {-MOST:g} to {MOST:g}.")
 
 
 def require_sizes(model: ModelConfig) -> None:

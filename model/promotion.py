@@ -56,7 +56,8 @@ def rule(evaluation: Evaluation, challenger: str, champion: Reigning | None) -> 
     """Decide whether `challenger`, a model of the evaluation, reigns from now on.
 
     It has to be better beyond noise than every baseline, and than the champion: the 95 % interval of what it pays more
-    lies wholly below 0 and, against the champion, chance alone makes such a difference in less than one of 20 cases.
+    lies wholly below 0, and chance alone makes such a difference in less than one of 20 cases. With fewer than six test
+    records nothing is beyond noise.
     A champion of a newer version stays; one that cannot be read, or reads other ids, makes room for whoever beats the
     baselines. ValueError when the evaluation lacks one of them, all baselines, or a chance.
     """
@@ -120,12 +121,12 @@ def beyond_noise(pair: Paired) -> bool:
 
 
 def _unbeaten(evaluation: Evaluation, challenger: str) -> Paired | None:
-    """Return the baseline that the challenger beats least, when it does not beat it beyond noise."""
+    """Return the baseline that the challenger beats least of those it does not beat beyond noise, if there is any."""
     baselines = [row.name for row in evaluation.models if row.kind == "baseline"]
     if not baselines:
         raise ValueError("the evaluation holds no baseline, beside which alone bits mean something: judge with them.")
-    hardest = max((pair_of(evaluation, challenger, name) for name in baselines), key=lambda pair: pair.ci95[1])
-    return None if hardest.ci95[1] < 0 else hardest
+    pairs = [pair_of(evaluation, challenger, name) for name in baselines]
+    return max((pair for pair in pairs if not beyond_noise(pair)), key=lambda pair: pair.ci95[1], default=None)
 
 
 def _figures(pair: Paired) -> str:

@@ -20,6 +20,7 @@ from pipeline.engines import Pool, alone
 from pipeline.index import FORMAT, BuildIndex, Part, parts
 from pipeline.joining import Run
 from pipeline.locks import only_one
+from pipeline.own_code import code_digest
 from pipeline.recipe import TRANSFORM_VERSION, BuildConfig
 from pipeline.records import SPLITS
 from pipeline.release import Manifest, Release, code_version, made_with, write_text
@@ -126,7 +127,8 @@ def _index(job: _Job) -> Path:
     rules = {"source": asdict(job.source), "config": asdict(job.config), "crawl": job.crawl, "raw": str(job.store.root)}
     with job.store.manifest(job.crawl).open("rb") as manifest:
         crawled = hashlib.file_digest(manifest, "sha256").hexdigest()
-    asked = json.dumps([FORMAT, TRANSFORM_VERSION, job.vocabulary.digest, crawled, rules], sort_keys=True)
+    code = [FORMAT, TRANSFORM_VERSION, code_digest(), made_with()]  # what another code began is begun anew
+    asked = json.dumps([code, job.vocabulary.digest, crawled, rules], sort_keys=True)
     work = job.draft / WORK
     note = work / "build.json"
     if not note.is_file() or note.read_text(encoding="utf-8") != asked:

@@ -1,29 +1,29 @@
 """What stands where a build goes, and from what it was made: the same is not built again.
 
 A note beside the build names a digest over all that shapes its rows. It is believed as long as what it speaks of stands
-there: the same manifest, and every shard with its size; publishing checks their bytes. (An orchestrator's cache of
-results is no place for it: Prefect unpickles what it finds when the file itself says so, and takes a result for good
-without a look at the folder, which somebody may have emptied.)
+there: the same manifest, and every shard with its bytes, which are read much faster than they are built. (Prefect's
+cache of results is no place for it: it unpickles what it finds when the file itself says so, and takes a result for
+good without a look at the folder, which somebody may have emptied.)
 """
 
 import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from functools import cache
 from pathlib import Path
 
 from pipeline.crawl.ledger import source_line
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.sources import Source
 from pipeline.drafts import require_replaceable
+from pipeline.own_code import code_digest
 from pipeline.recipe import TRANSFORM_VERSION, BuildConfig
 from pipeline.records import Resource
 from pipeline.release import Release, code_version, made_with, write_text
+from pipeline.shards import file_sha256
 
 FORMAT = 1  # of the note; raise it when it says something else
 MAX_NOTE = 1_000  # bytes
-_FLOORS = ("palettes", "pipeline")
 _READ = ("list", "description", "miniature")  # what is crawled for; robots.txt and change keys come anew each time
 
 
@@ -44,7 +44,7 @@ def asked_of(source: Source, store: RawStore, *, name: str, config: BuildConfig,
         "config": asdict(config),
         "vocabulary": config.vocabulary().digest,
         "transform": TRANSFORM_VERSION,
-        "code": [code_version(), _code_digest()],
+        "code": [code_version(), code_digest()],
         "libraries": made_with(),
         "name": name,
     }
@@ -107,14 +107,5 @@ def _there(release: Release) -> Iterator[bool]:
     yield palette.is_file()
     for name, shard in release.manifest.files.items():
         path = release.folder / name
-        yield path.is_file() and not path.is_symlink() and path.stat().st_size == shard.bytes
-
-
-@cache
-def _code_digest() -> str:
-    """Return a digest over the code that builds: in a checkout it changes without its version."""
-    root, digest = Path(__file__).parent.parent, hashlib.sha256()
-    for path in sorted(path for floor in _FLOORS for path in (root / floor).rglob("*.py")):
-        body = path.read_bytes()
-        digest.update(f"{path.relative_to(root).as_posix()} {len(body)}\n".encode() + body)
-    return digest.hexdigest()
+        whole = path.is_file() and not path.is_symlink() and path.stat().st_size == shard.bytes
+        yield whole and file_sha256(path) == shard.sha256

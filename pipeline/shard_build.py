@@ -23,9 +23,10 @@ from pipeline.crawl.readings import MissingDescription
 from pipeline.crawl.sources import Source
 from pipeline.entries import Entry, drop
 from pipeline.index import BuildIndex, Part
+from pipeline.own_code import code_digest
 from pipeline.recipe import TRANSFORM_VERSION, BuildConfig
 from pipeline.records import Description, Dropped, Record
-from pipeline.release import write_text
+from pipeline.release import made_with, write_text
 from pipeline.rows import shard_digest
 from pipeline.schema import record_layouts, windows_config
 from pipeline.shards import ShardFile, ShardWriter, file_sha256, shard_name
@@ -164,7 +165,8 @@ def build_shard(task: ShardTask) -> ShardReport:
 def shard_key(task: ShardTask, index: BuildIndex) -> str:
     """Return the digest of all that shapes a shard's bytes: input, rules, transform, config, and who writes Parquet."""
     rules = {"source": asdict(task.source), "config": asdict(task.config), "arrow": pa.__version__}
-    head = json.dumps([TRANSFORM_VERSION, task.palette.digest, task.place, task.count, rules], sort_keys=True)
+    code = [TRANSFORM_VERSION, code_digest(), made_with()]
+    head = json.dumps([code, task.palette.digest, task.place, task.count, rules], sort_keys=True)
     digest = hashlib.sha256(head.encode())
     for body in index.bodies(task.part):
         digest.update(body.encode() + b"\x1e")

@@ -11,12 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flows.settings import DataRoot, quiet_prefect
-from pipeline.build import build
-from pipeline.checks import check
-from pipeline.crawl.collect import collect
-from pipeline.crawl.raw import RawStore
-from pipeline.crawl.source_files import load_source
-from pipeline.crawl.survey import survey
 from pipeline.publishing.folder_store import FolderStore
 from pipeline.sample.wiki import serve_wiki
 from tests.bench.rows import Row
@@ -54,14 +48,15 @@ def rows() -> Iterator[Row]:
 
 
 def plain(root: Path, source: str) -> None:
-    """Rebuild by calling the stages one after another."""
-    data, known = DataRoot(root), load_source(source)
-    store = RawStore(data.raw(known.name))
-    crawled = collect(known, store)
-    survey(known, store, crawled)
-    release = build(known, store, data.built(NAME), name=NAME)
-    releases = FolderStore(data.releases)
-    releases.publish(release.with_manifest(gates=check(release, releases.last(NAME))))
+    """Rebuild by calling the stages one after another, as the functions that they are."""
+    from flows import dataset_tasks as tasks
+
+    data = DataRoot(root)
+    store = FolderStore(data.releases)
+    tasks.crawl_source.fn(source, data)
+    tasks.survey_crawl.fn(source, data)
+    release = tasks.build_release.fn(source, NAME, data)
+    store.publish(tasks.check_release.fn(release, store.last(NAME)))
 
 
 def flow(root: Path, source: str) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows import backfill_verbs
-from flows.backfill import Choice, Journal, Unit, chosen, left_of, require_newest, work_through
+from flows.backfill import Choice, Journal, Unit, chosen, left_of, require_newest, require_not_older, work_through
 from flows.backfill_verbs import How
 from flows.backfill_work import Differs, Shelf, TrainHow, rebuild_one
 from flows.errors import DONE, FAILED, UsageError
@@ -219,6 +219,74 @@ def test_crawls_are_not_published_over_versions_that_stand(data: DataRoot) -> No
     shutil.rmtree(data.raw("sample"))
     with pytest.raises(UsageError, match="never crawled"):
         backfill_verbs.crawls(data, "sample", "tests/new", None, How())
+
+
+def test_a_journal_that_has_begun_says_so_and_begun_anew_it_has_no_entry(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, {"what": "test"})
+    journal.path.write_bytes(b'{"name": "v1.')  # torn: nothing began
+    assert not journal.begun
+    journal.begin()
+    assert journal.begun
+    assert journal.entries() == {}
+    entry = journal.add(UNITS[0], "done", "did it")
+    journal.begin()
+    assert journal.entries() == {UNITS[0]: entry}
+    journal.begin(anew=True)
+    assert journal.begun
+    assert journal.entries() == {}
+
+
+def test_a_crawl_never_follows_a_version_that_was_made_from_a_later_one(made: DataRoot) -> None:
+    first, last = releases_of(made)
+    require_not_older(first.manifest.crawl, None)
+    require_not_older(first.manifest.crawl, first)
+    require_not_older(last.manifest.crawl, first)
+    with pytest.raises(ValueError, match=rf"{first.manifest.crawl} is older than {last.manifest.crawl}.*v1\.1\.0"):
+        require_not_older(first.manifest.crawl, last)
+
+
+def stand(data: DataRoot, version: str) -> None:
+    """Let a version of the one dataset be the first of tests/new too."""
+    shutil.copytree(data.releases / REPO / version, data.releases / "tests/new/v1.0.0")
+
+
+@pytest.fixture
+def published(data: DataRoot, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the crawls that were to be published; the first is killed once its version stands, before its line."""
+    crawls: list[str] = []
+
+    def publish(*asked: object) -> str:
+        crawls.append(str(asked[-1]))
+        if len(crawls) == 1:
+            stand(data, "v1.0.0")
+            raise KeyboardInterrupt
+        return "did it"
+
+    monkeypatch.setattr(backfill_verbs, "publish_crawl", publish)
+    monkeypatch.setattr("flows.server.start_guarded_server", lambda: None)
+    with pytest.raises(KeyboardInterrupt):
+        backfill_verbs.crawls(data, "sample", "tests/new", None, How())
+    return crawls
+
+
+def test_killed_between_the_first_version_and_its_line_crawls_go_on(data: DataRoot, published: list[str]) -> None:
+    assert backfill_verbs.crawls(data, "sample", "tests/new", None, How()) == DONE
+    first, last = (release.manifest.crawl for release in releases_of(data))
+    assert published == [first, first, last]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_crawls_that_a_rebuild_overtook_fail_and_are_not_published(
+    data: DataRoot, published: list[str], capsys: pytest.CaptureFixture[str], *, again: bool
+) -> None:
+    shutil.rmtree(data.releases / "tests/new")
+    stand(data, "v1.1.0")  # as a rebuild of the last crawl does
+    assert backfill_verbs.crawls(data, "sample", "tests/new", None, How(as_json=True, again=again)) == FAILED
+    pieces = json.loads(capsys.readouterr().out)["pieces"]
+    first, last = (release.manifest.crawl for release in releases_of(data))
+    assert [piece["state"] for piece in pieces] == ["failed", "done"]
+    assert f"{first} is older than {last}" in pieces[0]["told"]
+    assert published == [first, last]
 
 
 def test_training_asks_for_each_version_in_turn_and_resumes(

@@ -187,3 +187,9 @@ def test_a_worker_without_this_code_is_told_what_to_install(api: str) -> None:
 
     with pytest.raises(RuntimeError, match=r"lacks flows: install pixelbytes\[scale\] there"):
         require_same(everywhere, {}, api)
+
+
+def test_an_address_with_a_password_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ValueError, match="name or password") as told:
+        EngineOptions(name="dask", address="tcp://me:s3cr3t@127.0.0.1:8786")
+    assert "s3cr3t" not in str(told.value)

@@ -36,7 +36,9 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, tuple[ob
 
     for name in STAGES:
         monkeypatch.setattr(tasks, name, stage(name))
-    monkeypatch.setattr(flows, "_published", lambda made, to, whom, *_: tasks.publish_release(made, to.store, whom))
+    monkeypatch.setattr(
+        flows, "publish_and_tell", lambda made, to, whom, *_: tasks.publish_release(made, to.store, whom)
+    )
     monkeypatch.setattr(flows, "show_release", lambda *_: None)
     monkeypatch.setenv("PIXELBYTES_DATA", str(tmp_path))
     return seen

@@ -1,6 +1,7 @@
 """The commands that look at the whole system, whole, with a real Prefect server beside them."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from flows.settings import DataRoot
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.run import crawl
 from pipeline.crawl.source_files import wiki_source
+from pipeline.publishing.folder_store import FolderStore
 from pipeline.sample.load import load_wiki
 from pipeline.sample.wiki import sample_folder, serve_wiki
 from tests.deployed import environment
@@ -22,6 +24,28 @@ from tests.rebuilder import prefect_server
 
 pytestmark = pytest.mark.slow
 SAMPLE = wiki_source("sample")
+HISTORY = "tests/history"
+# Our command, killed where it writes the line of the first version: before it, or once it is written.
+KILLED = """
+import os, signal, sys
+from flows.backfill import Journal
+from flows.cli import main
+write, when = Journal.add, sys.argv.pop(1)
+def killed(self, *entry):
+    if when == "after":
+        write(self, *entry)
+    os.kill(os.getpid(), signal.SIGKILL)
+Journal.add = killed
+main()
+"""
+# The flow itself, asked for a crawl without a look at what stands before.
+ASKED = """
+import sys
+from pathlib import Path
+from flows.backfill_work import publish_crawl
+from flows.settings import DataRoot
+publish_crawl(DataRoot(Path(sys.argv[1])), "sample", sys.argv[2], None, sys.argv[3])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +57,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def command(data: Path, *arguments: str, api: str = "") -> "subprocess.CompletedProcess[str]":
     """Run our command; without a server, where `api` names none."""
+    return python(data, "-m", "flows.cli", *arguments, "--data", str(data), api=api)
+
+
+def python(data: Path, *arguments: str, api: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run Python as our command does."""
     more = {"PREFECT_API_URL": api} if api else {}
-    words = [sys.executable, "-m", "flows.cli", *arguments, "--data", str(data)]
+    words = [sys.executable, *arguments]
     known = environment(data, **more)
     return subprocess.run(words, env=known, capture_output=True, text=True, timeout=900, check=False)
 
@@ -92,3 +121,32 @@ def test_crawls_of_the_past_become_the_versions_that_they_would_have_made(server
     assert "1 done, 0 failed, 0 left" in rebuilt.stdout
     followed = command(tmp_path, "lineage", "tests/history@v1.0.1", "--json")
     assert {link["state"] for link in json.loads(followed.stdout)["links"]} == {"verified", "stated"}
+
+
+def test_killed_anywhere_and_overtaken_by_a_rebuild_no_older_crawl_follows_a_newer_one(
+    server: str, tmp_path: Path
+) -> None:
+    wiki, store = load_wiki(sample_folder()), RawStore(DataRoot(tmp_path).raw("sample"))
+    with serve_wiki(wiki) as served:
+        for place in range(3):
+            wiki.replace_text(list(wiki.creatures)[3 + place], "Now it lives on the moor. It eats heather. " * 8)
+            crawl(SAMPLE, store, proxy=served.url)
+    asked = ("backfill", "crawls", "sample", "--name", HISTORY)
+    history = FolderStore(DataRoot(tmp_path).releases)
+    for when in ("before", "after"):
+        killed = python(tmp_path, "-c", KILLED, when, *asked, "--data", str(tmp_path), api=server)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert history.versions(HISTORY) == ("v1.0.0",)
+    rebuilt = command(tmp_path, "rebuild", "sample", "--offline", "--name", HISTORY, api=server)
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    done = command(tmp_path, *asked, "--json", api=server)
+    assert done.returncode == 1, done.stderr
+    pieces = json.loads(done.stdout)["pieces"]
+    assert [piece["state"] for piece in pieces] == ["done", "failed", "done"]
+    first, second, third = store.crawl_names()
+    assert f"{second} is older than {third}" in pieces[1]["told"]
+    assert (
+        f"{second} is older than {third}"
+        in python(tmp_path, "-c", ASKED, str(tmp_path), HISTORY, second, api=server).stderr
+    )
+    assert [release.manifest.crawl for release in history.history(HISTORY)] == [first, third]

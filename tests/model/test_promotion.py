@@ -70,12 +70,12 @@ def test_a_challenger_is_promoted_exactly_when_everything_that_is_asked_of_it_ho
 ) -> None:
     asked = champion is not None and champion.asked
     found = rule(judged(one, other, *([against] if asked else [])), "small", champion)
-    beats = one.ci95[1] < 0 and other.ci95[1] < 0
+    beats = all(beyond_noise(pair) for pair in (one, other))
     stays = champion is not None and bool(champion.late) and not champion.gone
-    better = against.ci95[1] < 0 and (against.p_value or 1) < SURE
+    better = beyond_noise(against)
     assert (found.outcome == "promoted") == (beats and not stays and (better or not asked))
     assert found.paired == (against if asked else None)
-    assert "small" in found.why
+    assert (CHAMPION if stays else "small") in found.why
     assert "\n" not in found.why
 
 
@@ -98,6 +98,12 @@ def test_a_challenger_that_pays_less_is_never_the_worse_off(
     if rule(judged(one, other, against), "small", champion).outcome == "promoted":
         easier = judged(cheaper(one), cheaper(other), cheaper(against))
         assert rule(easier, "small", champion).outcome == "promoted"
+
+
+def test_a_few_records_prove_nothing_against_a_baseline_either() -> None:
+    lucky = replace(won("Counts2D"), ci95=(-5.0, -5.0), p_value=1.0)  # one record, whose interval is a point
+    found = rule(judged(won("NGram5"), lucky), "small", None)
+    assert (found.outcome, "not better than Counts2D" in found.why) == ("kept", True)
 
 
 def test_the_first_to_beat_every_baseline_reigns() -> None:

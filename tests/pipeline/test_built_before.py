@@ -97,7 +97,7 @@ def test_whatever_shapes_the_rows_is_asked_for(tmp_path: Path, monkeypatch: pyte
         ("TRANSFORM_VERSION", 99),
         ("made_with", lambda: {"pyarrow": "0"}),
         ("code_version", lambda: "9.9"),
-        ("_code_digest", lambda: "0"),
+        ("code_digest", lambda: "0"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(module, part, said)
@@ -132,7 +132,13 @@ def test_answers_of_gates_change_nothing_but_any_other_change_is_noticed(tmp_pat
         assert built_before(release.folder, key) is not None
         return found is None
 
+    def flip() -> None:
+        body = bytearray((release.folder / shard).read_bytes())
+        body[len(body) // 2] ^= 1
+        (release.folder / shard).write_bytes(body)
+
     assert spoiled((release.folder / shard).unlink)
+    assert spoiled(flip)
     assert spoiled(lambda: (release.folder / shard).write_bytes(b"short"))
     assert spoiled(lambda: release.with_manifest(crawl="20200101T000000Z"))
     assert spoiled(lambda: release.with_manifest(version="v1.0.0"))

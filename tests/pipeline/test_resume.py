@@ -84,6 +84,20 @@ def test_a_draft_of_another_config_or_crawl_is_built_anew(tmp_path: Path) -> Non
     assert every_file(built(store, tmp_path / "out")) == every_file(built(store, tmp_path / "whole"))
 
 
+def test_what_another_code_began_is_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = make_store(tmp_path / "raw", creatures(30))
+    killed_at(8, lambda: built(store, tmp_path / "out"))
+    for module in (building, shard_build):
+        monkeypatch.setattr(module, "code_digest", lambda: "of another code")
+    made, read = [], []
+    make, join = shard_build._build, building.joining.read_crawl
+    monkeypatch.setattr(shard_build, "_build", lambda task, *rest: made.append(task) or make(task, *rest))
+    monkeypatch.setattr(building.joining, "read_crawl", lambda *given: read.append(given) or join(*given))
+    again = built(store, tmp_path / "out")
+    assert len(made) == sum(len(again.shards("records", split)) for split in SPLITS)
+    assert read
+
+
 def test_a_shard_that_was_damaged_in_the_draft_is_built_again(tmp_path: Path) -> None:
     store = make_store(tmp_path / "raw", creatures(30))
     killed_at(8, lambda: built(store, tmp_path / "out"))
