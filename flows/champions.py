@@ -9,6 +9,7 @@ import json
 import os
 import re
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -24,6 +25,7 @@ DECISIONS, CHAMPION = "decisions.jsonl", "champion.json"
 MAX_LINE, MAX_DECISIONS, MAX_CHAMPION = 1 << 18, 1 << 26, 1 << 16  # bytes; a real line has one or two kB
 MAX_CANDIDATES = 1_000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_REVISION = re.compile(r"|[0-9a-f]{40}")
 _RUN = re.compile(r"[\w][\w.-]{0,254}", re.ASCII)
 
 
@@ -130,7 +132,7 @@ class Champions:
     def decisions(self, repo_id: str) -> tuple[Decision, ...]:
         """Return what was decided, oldest first; a line that a kill tore never was. ValueError for a damaged file."""
         path = self.home(repo_id) / DECISIONS
-        if not path.is_file():
+        if not _stands(path):
             return ()
         lines = _bounded(path, MAX_DECISIONS).split("\n")[:-1]  # what follows the last end of line was torn
         return tuple(
@@ -140,19 +142,21 @@ class Champions:
     def champion(self, repo_id: str) -> Champion | None:
         """Return who reigns, None before the first promotion; ValueError for a damaged file."""
         path = self.home(repo_id) / CHAMPION
-        if not path.is_file():
+        if not _stands(path):
             return None
         found = cast("Champion", build(Champion, _parsed(_bounded(path, MAX_CHAMPION), str(path)), str(path)))
         _require_version(found.dataset, repo_id, str(path))
-        _require_folder(found.folder, repo_id, str(path))
+        _require_folder(found.folder, repo_id, found.ref, str(path))
         _require(_RUN.fullmatch(found.run) is not None, f"{path}: run", found.run)
         _require_ref(found.ref, str(path))
+        _require_time(found.since, str(path))
         return found
 
     def add(self, decision: Decision) -> None:
         """Write a decision down for ever; only the holder of the dataset's lock may. A torn end is cut off first."""
         path = self.home(decision.dataset.repo_id) / DECISIONS
         path.parent.mkdir(parents=True, exist_ok=True)
+        _stands(path)
         with path.open("a+b") as file:
             file.seek(0)
             whole = file.read().rfind(b"\n") + 1
@@ -207,6 +211,8 @@ class _Scored:
 def _check(decision: Decision, where: str) -> None:
     """Raise ValueError for a decision whose names are no names, or whose numbers are none."""
     _require_version(decision.dataset, decision.dataset.repo_id, where)
+    if decision.time:  # a model's own decision has none: the same bytes whenever it is made
+        _require_time(decision.time, where)
     _require(_DIGEST.fullmatch(decision.key) is not None, f"{where}: key", decision.key)
     _require(len(decision.candidates) <= MAX_CANDIDATES, f"{where}: candidates", len(decision.candidates))
     every = [*decision.candidates, *((decision.challenger,) if decision.challenger else ())]
@@ -214,8 +220,9 @@ def _check(decision: Decision, where: str) -> None:
         _require(_RUN.fullmatch(one.run) is not None, f"{where}: run", one.run)
     for ref in (part.ref for part in (decision.model, decision.champion_before) if part is not None):
         _require_ref(ref, where)
-    if decision.model is not None:
-        _require_folder(decision.model.folder, decision.dataset.repo_id, where)
+    if (model := decision.model) is not None:
+        _require_folder(model.folder, decision.dataset.repo_id, model.ref, where)
+        _require(_REVISION.fullmatch(model.revision) is not None, f"{where}: revision", model.revision)
 
 
 def _decision(line: str, repo_id: str, where: str) -> Decision:
@@ -224,7 +231,15 @@ def _decision(line: str, repo_id: str, where: str) -> Decision:
     whole = found.outcome != "promoted" or (found.model is not None and found.challenger is not None)
     _require(whole, f"{where}: a promotion lacks its model or challenger; outcome", found.outcome)
     _require(found.dataset.repo_id == repo_id, f"{where}: repo_id", found.dataset.repo_id)
+    _require_time(found.time, where)
     return found
+
+
+def _stands(path: Path) -> bool:
+    """Tell whether a file is there; ValueError for anything else, which is never opened: reading it may never end."""
+    if os.path.lexists(path) and not path.is_file():
+        raise ValueError(f"{path} is no plain file: move it away; what it decided is decided anew.")
+    return path.is_file()
 
 
 def _bounded(path: Path, limit: int) -> str:
@@ -263,11 +278,19 @@ def _require_ref(ref: str, where: str) -> None:
     _require(NAME.fullmatch(name) is not None and VERSION.fullmatch(version) is not None, f"{where}: ref", ref)
 
 
-def _require_folder(folder: str, repo_id: str, where: str) -> None:
-    """Refuse a folder that is not one of the dataset's own models: it will be opened."""
-    version = folder.rpartition("/")[2]
+def _require_folder(folder: str, repo_id: str, ref: str, where: str) -> None:
+    """Refuse a folder that is not the one of this version of the dataset's own models: it will be opened."""
+    version = ref.partition("@")[2]
     own = VERSION.fullmatch(version) is not None and folder == model_folder(repo_id, version)
     _require(own, f"{where}: folder", folder)
+
+
+def _require_time(time: str, where: str) -> None:
+    try:
+        right = datetime.fromisoformat(time).tzinfo is not None and time.isprintable()
+    except ValueError:
+        right = False
+    _require(right, f"{where}: time", time)
 
 
 def _require(right: bool, what: str, value: object) -> None:  # noqa: FBT001 - a condition

@@ -1,5 +1,6 @@
 """What a challenge does step by step: judge, decide, publish, write down, tell. Each may be killed and done again."""
 
+import os
 import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from model.network import NetworkModel
 from model.promotion import chosen, rule
 from model.runs import checkpoint_of, load_run
 from pipeline.drafts import swap
+from pipeline.manifest_file import VERSION
 from pipeline.publishing.audience import GateError
 from pipeline.publishing.staging import version_key
 from pipeline.release import Release
@@ -147,7 +149,7 @@ def adopted(case: Case, champion: Seated | None) -> Decision | None:
     model = ChampionModel(ref=champion.ref, folder=model_folder(name, version), revision=champion.revision)
     draft = case.seat.home / MODELS / "next"
     shutil.rmtree(draft, ignore_errors=True)
-    swap(Path(shutil.copytree(champion.folder, draft)), case.seat.root.root / model.folder)
+    _stand(Path(shutil.copytree(champion.folder, draft)), case.seat.root.root / model.folder)
     return replace(found, time=case.blank("promoted", "").time, store=case.store, model=model)
 
 
@@ -176,7 +178,7 @@ def published(case: Case, decision: Decision) -> Decision:
         draft.made(None)
     version = read_lineage(draft.folder / LINEAGE).version
     place = model_folder(case.seat.repo_id, version)
-    swap(draft.folder, case.seat.root.root / place)
+    _stand(draft.folder, case.seat.root.root / place)
     return replace(
         decision, why=why, model=ChampionModel(ref=f"{draft.repo_id}@{version}", folder=place, revision=revision)
     )
@@ -223,20 +225,46 @@ def own_model(repo_id: str) -> str:
 
 
 def _last(seat: Seat) -> Lineage | None:
-    """Return the lineage of the newest model promoted here, as far as it can be read: versions are never used twice."""
-    models = [one.model for one in seat.champions.decisions(seat.repo_id) if one.model is not None]
-    if not models:
+    """Return the lineage of the newest model ever promoted here, as far as it can be read; None where none was.
+
+    Versions are never used twice, so all that may still tell of one is asked: decisions, who reigns, and the folders.
+    """
+    champions = seat.champions
+    known = [one.model for one in champions.decisions(seat.repo_id) if one.model is not None]
+    reigns = champions.champion(seat.repo_id)
+    versions = {one.ref.partition("@")[2] for one in (*known, *((reigns,) if reigns else ()))}
+    versions |= {path.name for path in (seat.home / MODELS).glob("v*") if VERSION.fullmatch(path.name)}
+    if not versions:
         return None
-    newest = max(models, key=lambda one: version_key(one.folder.rpartition("/")[2]))
+    newest = max(versions, key=version_key)
     try:
-        return read_lineage(seat.root.root / newest.folder / LINEAGE)
+        found = read_lineage(seat.home / MODELS / newest / LINEAGE)
     except (ValueError, OSError):
-        return _lost(newest)
+        found = None
+    return found if found and found.version == newest else _lost(own_model(seat.repo_id), newest)
 
 
-def _lost(model: ChampionModel) -> Lineage:
+def _stand(draft: Path, place: Path) -> None:
+    """Let a model's folder stand under its version; ValueError where another model has it: that one is kept for ever.
+
+    The same model may stand there already, from a run that was killed, and be whole or not.
+    """
+    if os.path.lexists(place):
+        try:
+            there, ours = read_lineage(place / LINEAGE), read_lineage(draft / LINEAGE)
+            same = (there.version, there.weights, there.facts) == (ours.version, ours.weights, ours.facts)
+        except (ValueError, OSError):
+            same = False
+        if not same:
+            raise ValueError(
+                f"{place} holds another model than the one that is to stand there: move it out of {place.parent} and "
+                "run again."
+            )
+    swap(draft, place)
+
+
+def _lost(name: str, version: str) -> Lineage:
     """Return a lineage of which only the version is known, so that what follows it is another major version."""
-    name, _, version = model.ref.partition("@")
     nothing = DataOrigin(
         repo_id=UNKNOWN, tag=UNKNOWN, commit="", digest=UNKNOWN, withheld=(), visibility="private", rights="",
         licences=(),

@@ -72,19 +72,23 @@ def tell(notice: Notice) -> None:
     _tell(notice, run_log())
 
 
-def _tell(notice: Notice, log: "RunLog") -> None:
+def _tell(notice: Notice, log: "RunLog") -> bool:
+    """Tell of a notice, and whether it arrived: in the log where no webhook is named."""
     say = log.info if notice.what in WELCOME else log.error
     say("notice: %s", notice.line())
     url = os.environ.get(URL_VARIABLE, "").strip()
     if url and (why := post_json(url, notice.to_json())):
         log.error("the notice did not reach the address in %s: %s", URL_VARIABLE, why)
+        return False
+    return True
 
 
 def notify(flow: "Flow[Any, Any]", flow_run: "FlowRun", state: "State[Any]") -> None:
     """Tell that a run of a flow failed, crashed or was cancelled; a hook for `@flow(on_failure=[notify], …)`.
 
     Once for a run, however often it is tried again, and once more when it then fails for another reason. A crash has
-    no reason of its own: Prefect may tell of it in the run's process and in the worker's, in other words.
+    no reason of its own: Prefect may tell of it in the run's process and in the worker's, in other words. What did not
+    reach the webhook is told again the next time.
     """
     from prefect.logging.loggers import flow_run_logger
 
@@ -92,6 +96,7 @@ def notify(flow: "Flow[Any, Any]", flow_run: "FlowRun", state: "State[Any]") -> 
     notice = notice_of(flow.name, flow_run.name or str(flow_run.id), flow_run.parameters, state)
     reason = notice.why if notice.what == "failed" else ""
     known_by = hashlib.sha256(f"{flow_run.id}\n{notice.what}\n{reason}".encode()).hexdigest()
+    told: Path | None = None
     try:
         told = data_root(_text(flow_run.parameters, "data") or None).root / "notices" / known_by[:32]
         told.parent.mkdir(parents=True, exist_ok=True)
@@ -99,10 +104,16 @@ def notify(flow: "Flow[Any, Any]", flow_run: "FlowRun", state: "State[Any]") -> 
     except FileExistsError:
         return
     except (OSError, ValueError) as error:  # a full disk: better told twice than never
+        told = None
         log.warning("that the notice was told could not be kept (%s)", type(error).__name__)
     else:
         _forget_old(told.parent)
-    _tell(notice, log)
+    arrived = False
+    try:
+        arrived = _tell(notice, log)
+    finally:
+        if told and not arrived:  # better told twice than never
+            told.unlink(missing_ok=True)
 
 
 def notice_of(flow: str, run: str, parameters: Mapping[str, Any], state: "State[Any]") -> Notice:

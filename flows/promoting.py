@@ -5,6 +5,7 @@ from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from flows.champions import Decision
+from flows.releasing import give_server, said_now, was_told
 from pipeline.release import write_text
 
 PROMOTED = "pixelbytes.model.promoted"
@@ -44,10 +45,8 @@ def promotion_event(decision: Decision) -> PromotionEvent:
 
 
 def announce(event: PromotionEvent) -> None:
-    """Tell everybody who waits for a champion."""
-    from prefect.events import emit_event
-
-    emit_event(PROMOTED, resource=event.resource, payload=event.payload, id=event.id)
+    """Tell everybody who waits for a champion; raises as `flows.releasing.give_server`."""
+    give_server(said_now(PROMOTED, event.id, event.resource, event.payload))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +63,12 @@ class Owed:
         write_text(self._note(decision), f"{PROMOTED} of {decision.dataset.ref}\n")
 
     def keep(self, decision: Decision) -> bool:
-        """Tell of a decision that stands and was not told of yet; tell whether that was so."""
+        """Tell of a decision that stands and was not told of yet, and whether it now was; the note stays until then."""
         note = self._note(decision)
         if not note.is_file():
             return False
-        announce(promotion_event(decision))
+        event = promotion_event(decision)
+        if not was_told(lambda: announce(event), event.resource["prefect.resource.name"]):
+            return False
         note.unlink(missing_ok=True)
         return True

@@ -51,6 +51,12 @@ class Seated:
     revision: str = ""  # its commit, when it was found on the Hub alone
     gone: str = ""  # why it cannot be read
 
+    @property
+    def trained_on(self) -> str:
+        """The name of the dataset that it was trained on; empty where that is not known."""
+        origin = self.lineage.dataset if self.lineage else self.dataset
+        return origin.repo_id if origin else ""
+
     def seen_from(self, release: Release) -> Reigning:
         """Return what a ruling on a release needs to know of it."""
         version, foreign, late = release.version, "", ""
@@ -98,10 +104,27 @@ def _opened(ref: str, folder: Path, dataset: DatasetVersion | None) -> Seated:
 
 
 def _on_hub(seat: Seat) -> Seated | None:
-    """Return the newest version of a model repo, None where there is none; a machine without decisions starts so."""
+    """Return the newest version of a model repo, None where there is none; a machine without decisions starts so.
+
+    ValueError when the repo holds models of other datasets alone: a new one's versions would follow on from theirs.
+    """
     standing = HubRepo(seat.models, "model", hub_client()).standing()
-    versions = versions_of(standing) if standing else ()
-    return _pulled(f"{seat.models}@{versions[-1]}", seat.root) if versions else None
+    gone: Seated | None = None  # the newest that cannot be read: nobody knows what it was trained on
+    others: list[str] = []
+    for version in reversed(versions_of(standing) if standing else ()):
+        found = _pulled(f"{seat.models}@{version}", seat.root)
+        if found.trained_on == seat.repo_id:
+            return gone or found
+        if found.trained_on:
+            others.append(found.trained_on)
+        else:
+            gone = gone or found
+    if others:
+        raise ValueError(
+            f"{seat.models} holds models of {others[0]}, not of {seat.repo_id}: name another repo, since a model repo "
+            "belongs to one dataset."
+        )
+    return gone
 
 
 def _pulled(ref: str, root: DataRoot) -> Seated:

@@ -1,12 +1,17 @@
 """The one event that says that a release stands, whoever says it: the publisher, or the Hub by its webhook."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pipeline.publishing.staging import Published
 from pipeline.records import DatasetVersion
 from pipeline.release import write_text
+
+if TYPE_CHECKING:
+    from prefect.events import Event
 
 RELEASED = "pixelbytes.dataset.released"
 _EVENTS = uuid5(NAMESPACE_URL, RELEASED)
@@ -46,11 +51,51 @@ def release_event(version: DatasetVersion, store: Path | str) -> ReleaseEvent:
 
 
 def announce(version: DatasetVersion, store: Path | str) -> None:
-    """Tell everybody who waits for a release that this one stands; for flows, which need no answer."""
-    from prefect.events import emit_event
-
+    """Tell everybody who waits for a release that this one stands; for flows. Raises as `give_server`."""
     event = release_event(version, store)
-    emit_event(RELEASED, resource=event.resource, payload=event.payload, id=event.id)
+    give_server(said_now(RELEASED, event.id, event.resource, event.payload))
+
+
+def said_now(name: str, known_by: UUID, resource: dict[str, str], payload: Mapping[str, object]) -> "Event":
+    """Return an event of ours as Prefect's server takes it, which happens now."""
+    from prefect.events import Event, Resource
+    from prefect.types import DateTime
+
+    return Event(
+        event=name, resource=Resource(resource), payload=dict(payload), id=known_by, occurred=DateTime.now("UTC")
+    )
+
+
+def give_server(event: "Event") -> None:
+    """Give an event to Prefect's server and come back once it has it; nothing when it has kept it before.
+
+    For a flow, which may itself run in a loop: nothing here does. Prefect's own `emit_event` only queues, and loses
+    what no server takes. Raises what Prefect's client raises when the server does not answer, or not well.
+    """
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        if not client.request("POST", "/events/filter", json=_asked(event.id)).json()["events"]:
+            client.request("POST", "/events", json=[event.model_dump(mode="json")])
+
+
+def was_told(tell: Callable[[], None], what: str) -> bool:
+    """Tell of something, and whether that arrived; a server that fails is a line in the log, and fails no run.
+
+    TimeoutError alone goes on: it is how Prefect ends a run at the run's own limit.
+    """
+    from flows.artifacts import run_log
+
+    try:
+        tell()
+    except TimeoutError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a server answers; what it says may hold a token
+        run_log().warning(
+            "Prefect's server was not told of %s (%s): run the same again once it answers.", what, type(error).__name__
+        )
+        return False
+    return True
 
 
 async def tell_server(event: ReleaseEvent) -> None:
@@ -60,21 +105,17 @@ async def tell_server(event: ReleaseEvent) -> None:
     twice. Raises what Prefect's client raises (httpx.HTTPError) when the server does not answer, or not well.
     """
     from prefect.client.orchestration import get_client
-    from prefect.events import Event, Resource
-    from prefect.types import DateTime
 
     async with get_client() as client:
-        asked = {"filter": {"id": {"id": [str(event.id)]}}, "limit": 1}
-        if (await client.request("POST", "/events/filter", json=asked)).json()["events"]:
+        if (await client.request("POST", "/events/filter", json=_asked(event.id))).json()["events"]:
             return
-        said = Event(
-            event=RELEASED,
-            resource=Resource(event.resource),
-            payload=event.payload,
-            id=event.id,
-            occurred=DateTime.now("UTC"),
-        )
+        said = said_now(RELEASED, event.id, event.resource, event.payload)
         await client.request("POST", "/events", json=[said.model_dump(mode="json")])
+
+
+def _asked(known_by: UUID) -> dict[str, object]:
+    """Return the question whether a server keeps an event."""
+    return {"filter": {"id": {"id": [str(known_by)]}}, "limit": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +141,9 @@ class Promise:
         return owed
 
     def keep(self, published: Published, *, owed: bool) -> None:
-        """Tell of a version that is new, or that a run made which was killed before it could tell."""
-        if published.new or (owed and published.version.digest == self.version.digest):
-            announce(published.version, self.store)
+        """Tell of a version that is new, or that a run made which could not tell of it; the note stays until then."""
+        version = published.version
+        due = published.new or (owed and version.digest == self.version.digest)
+        if due and not was_told(lambda: announce(version, self.store), version.ref):
+            return
         self._note.unlink(missing_ok=True)

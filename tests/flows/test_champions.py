@@ -1,6 +1,7 @@
 """The decisions on a dataset, and who reigns: nothing is lost in a kill, nothing hostile is believed."""
 
 import json
+import os
 import string
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -149,6 +150,9 @@ def changed(**changes: Any) -> str:
         (changed(model__ref="org/model@v1.0.0\x1b[2J"), "ref"),
         (changed(champion_before__ref="hub:x"), "ref"),
         (changed(champion_before__bits="many"), "of type float"),
+        (changed(model__ref="org/model@v1.0.1"), "folder"),
+        (changed(model__revision="main"), "revision"),
+        (changed(time="yesterday"), "time"),
         (changed(model=None), "lacks its model"),
         (changed(challenger=None), "lacks its model or challenger"),
     ],
@@ -207,3 +211,14 @@ def test_folders_that_are_no_datasets_are_not_listed(tmp_path: Path) -> None:
         (tmp_path / odd).mkdir(parents=True)
         (tmp_path / odd / DECISIONS).touch()
     assert Champions(tmp_path).repos() == ()
+
+
+@pytest.mark.parametrize("name", [DECISIONS, CHAMPION])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "broken link"])
+def test_what_is_no_plain_file_is_refused_and_never_opened(tmp_path: Path, name: str, kind: str) -> None:
+    known = Champions(tmp_path)
+    path = known.home(NAME) / name
+    path.parent.mkdir(parents=True)
+    {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "broken link": lambda: path.symlink_to("gone")}[kind]()
+    with pytest.raises(ValueError, match="no plain file: move it away"):
+        (known.decisions if name == DECISIONS else known.champion)(NAME)

@@ -1,12 +1,15 @@
 """What is decided on, step by step: the choice by validation alone, names, and what a stranger's model may decide."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from flows import reigning
 from flows.asked import asked
 from flows.champions import Before, Candidate, Decision
-from flows.enthroning import Case, adopted, candidate, decided, own_model, skipped
+from flows.enthroning import Case, _last, _stand, adopted, candidate, decided, own_model, skipped
 from flows.least_change import Difference, difference, store_of
 from flows.promoting import Owed, promotion_event
 from flows.reigning import Seat, Seated
@@ -157,3 +160,45 @@ def test_a_promotion_that_was_told_is_not_told_again(
     assert owed.keep(decision) is True
     assert owed.keep(decision) is False
     assert told == [promotion_event(decision)]
+
+    def down(_: object) -> None:
+        raise ConnectionError
+
+    owed.give(decision)
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.promoting.announce", down)
+        assert owed.keep(decision) is False  # a server that is down fails no run, and the note stays
+    assert owed.keep(decision) is True
+
+
+def test_a_version_is_never_used_twice_though_only_its_folder_is_left(case: Case) -> None:
+    assert _last(case.seat) is None
+    for name in ("v1.0.0", "v1.10.0", "v1.9.0", "odd"):
+        (case.seat.home / "models" / name).mkdir(parents=True)
+    last = _last(case.seat)
+    assert last is not None
+    assert last.version == "v1.10.0"
+
+
+def test_another_model_is_never_replaced(tmp_path: Path) -> None:
+    for name in ("draft", "v1.0.0"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model").write_text(name)
+    with pytest.raises(ValueError, match="holds another model"):
+        _stand(tmp_path / "draft", tmp_path / "v1.0.0")
+    assert (tmp_path / "v1.0.0" / "model").read_text() == "v1.0.0"
+
+
+def test_a_model_repo_of_another_dataset_seats_nobody(
+    case: Case, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reigning, "HubRepo", lambda *_: SimpleNamespace(standing=lambda: 1))
+    monkeypatch.setattr(reigning, "hub_client", lambda: None)
+    monkeypatch.setattr(reigning, "versions_of", lambda _: ("v1.0.0",))
+    monkeypatch.setattr(reigning, "_pulled", lambda ref, _: Seated(ref=ref, dataset=release.version))
+    ours = Seat(root=case.seat.root, repo_id=NAME, models="org/model")
+    found = reigning.seated(ours)
+    assert found is not None
+    assert found.ref == REIGNS
+    with pytest.raises(ValueError, match=f"org/model holds models of {NAME}"):
+        reigning.seated(replace(ours, repo_id="org/other"))

@@ -228,3 +228,14 @@ def test_a_data_root_that_cannot_be_written_still_lets_a_notice_out(tmp_path: Pa
     (tmp_path / "file").touch()
     notify(FLOW, run_of({"data": str(tmp_path / "file")}), ended(StateType.FAILED, "x"))
     assert any("notice: rebuild-dataset failed" in line for line in log)
+
+
+def test_what_did_not_reach_the_webhook_is_told_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run = run_of({"data": str(tmp_path)})
+    monkeypatch.setenv(notices.URL_VARIABLE, "http://127.0.0.1:1/x")
+    notify(FLOW, run, ended(StateType.FAILED, SHORT))
+    with receiver() as got:
+        monkeypatch.setenv(notices.URL_VARIABLE, got.url)
+        for _ in range(2):
+            notify(FLOW, run, ended(StateType.FAILED, SHORT))
+    assert len(got.bodies) == 1
