@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,11 +71,20 @@ def python(data: Path, *arguments: str, api: str = "") -> "subprocess.CompletedP
 
 def create_run(api: str, name: str, state: str) -> None:
     """Let the server know a run that is in a state, as a worker would."""
-    flow = httpx.post(f"{api}/flows/", json={"name": "rebuild-dataset"}, timeout=60).json()
-    asked: dict[str, Any] = {"name": name, "flow_id": flow["id"], "state": {"type": "PENDING"}}
-    run = httpx.post(f"{api}/flow_runs/", json=asked, timeout=60).json()
-    told = {"state": {"type": state, "message": "the site changed: 3 pages"}, "force": True}
-    httpx.post(f"{api}/flow_runs/{run['id']}/set_state", json=told, timeout=60).raise_for_status()
+    asked: dict[str, Any] = {"name": name, "flow_id": post(f"{api}/flows/", name="rebuild-dataset")["id"]}
+    run = post(f"{api}/flow_runs/", **asked, state={"type": "PENDING"})
+    told = {"type": state, "message": "the site changed: 3 pages"}
+    post(f"{api}/flow_runs/{run['id']}/set_state", state=told, force=True)
+
+
+def post(address: str, **body: Any) -> dict[str, Any]:
+    """Ask the server, again while its SQLite is locked."""
+    for _ in range(60):
+        answer = httpx.post(address, json=body, timeout=60)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(0.5)
+    return dict(answer.raise_for_status().json())
 
 
 def test_runs_that_a_server_knows_are_told_by_their_flow_and_state(server: str, tmp_path: Path) -> None:
