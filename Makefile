@@ -55,4 +55,4 @@ sample: $(STAMP) ## Draw the bestiary of data/sample again (same bytes)
 	$(BIN)/python -m pipeline.sample.bestiary
 
 clean: ## Remove the environment and everything the runs made (the sample stays)
-	rm -rf $(VENV) data/raw data/builds data/releases data/runs data/evaluations data/reproductions data/prefect data/pages data/generated data/hub data/models data/exports data/announcing data/hub-server data/webhooks data/deploy data/champions data/locks data/backfills .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) data/raw data/builds data/releases data/runs data/evaluations data/reproductions data/prefect data/pages data/generated data/hub data/models data/exports data/announcing data/hub-server data/webhooks data/deploy data/champions data/locks data/backfills data/notices .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
