@@ -12,7 +12,7 @@ from flows.console import err, working
 from flows.enthroning import Case
 from flows.least_change import difference, last_trained, store_of
 from flows.reigning import Seated, seated
-from flows.retrying import DELAYS, HOUR, JITTER, PUBLISH, worth_another_try
+from flows.retrying import HOUR, PUBLISH, network_task
 from flows.torchrun import Together, train_together
 from model import runs
 from model.evaluate import Evaluation
@@ -37,27 +37,13 @@ def settle(case: Case) -> Decision | None:
     return found
 
 
-@task(
-    cache_policy=NO_CACHE,
-    retries=len(DELAYS),
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=worth_another_try,
-    timeout_seconds=PUBLISH,
-)
+@network_task(PUBLISH)
 def find_champion(case: Case) -> Seated | None:
     """Return who reigns, opened as far as it can be."""
     return seated(case.seat)
 
 
-@task(
-    cache_policy=NO_CACHE,
-    retries=len(DELAYS),
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=worth_another_try,
-    timeout_seconds=PUBLISH,
-)
+@network_task(PUBLISH)
 def weigh_changes(case: Case, champion: Seated | None) -> Decision | None:
     """Return the decision to train nothing on a patch that changes little; None when it is to be trained on."""
     if not case.asked.least_change:
@@ -111,14 +97,7 @@ def find_published(case: Case, champion: Seated | None) -> Decision | None:
     return None if case.seat.champions.champion(case.seat.repo_id) else enthroning.adopted(case, champion)
 
 
-@task(
-    cache_policy=NO_CACHE,
-    retries=len(DELAYS),
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=worth_another_try,
-    timeout_seconds=PUBLISH,
-)
+@network_task(PUBLISH)
 def publish_champion(case: Case, decision: Decision) -> Decision:
     """Keep the promoted model, and publish it where its repo is named."""
     return enthroning.published(case, decision)

@@ -12,7 +12,7 @@ from flows.console import counting, err
 from flows.engines import EngineOptions, pool_of
 from flows.reach import reached
 from flows.recipe_options import AS_THE_SOURCE_SAYS, RecipeOptions
-from flows.retrying import BUILD, CHECK, CRAWL, DELAYS, JITTER, PUBLISH, SURVEY, worth_another_try
+from flows.retrying import BUILD, CHECK, CRAWL, PUBLISH, SURVEY, network_task
 from flows.settings import DataRoot
 from pipeline.build import build
 from pipeline.built_before import asked_of, built_before, remember
@@ -29,14 +29,7 @@ YIELD_GATES = {"listings", "yield"}  # letting one through lets the survey's no 
 ALONE = EngineOptions()  # in this process
 
 
-@task(
-    cache_policy=NO_CACHE,
-    timeout_seconds=CRAWL,
-    retries=len(DELAYS),
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=worth_another_try,
-)
+@network_task(CRAWL)
 def crawl_source(source: str, root: DataRoot, contact: str | None = None, limit: int | None = None) -> Crawl:
     """Bring the raw store of a source up to date: crawl a wiki, gather a folder."""
     known = load_source(source)
@@ -97,14 +90,7 @@ def build_release(
     return release
 
 
-@task(
-    cache_policy=NO_CACHE,
-    timeout_seconds=PUBLISH,
-    retries=len(DELAYS),
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=worth_another_try,
-)
+@network_task(PUBLISH)
 def last_release(name: str, store: Store) -> Release | None:
     """Return the newest version of a dataset, if there is any."""
     return store.last(name)
@@ -127,27 +113,13 @@ def check_release(release: Release, last: Release | None, allow: tuple[str, ...]
     return checked
 
 
-@task(
-    cache_policy=NO_CACHE,
-    timeout_seconds=PUBLISH,
-    retries=len(DELAYS),
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=worth_another_try,
-)
+@network_task(PUBLISH)
 def publish_release(release: Release, store: Store, audience: Audience = AS_THE_SOURCE_ALLOWS) -> Published:
     """Publish under the version that the changes call for, or find that nothing changed."""
     return store.publish(release, audience)
 
 
-@task(
-    cache_policy=NO_CACHE,
-    timeout_seconds=PUBLISH,
-    retries=len(DELAYS),
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=worth_another_try,
-)
+@network_task(PUBLISH)
 def rollback_release(name: str, version: str, why: str, store: Store) -> Published:
     """Publish the content of an old version as a new one."""
     return store.rollback(name, version, why)

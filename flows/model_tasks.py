@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.console import err, working
 from flows.pages import run_page
-from flows.retrying import DELAYS, JITTER, PUBLISH, worth_another_try
+from flows.retrying import PUBLISH, network_task
 from flows.settings import DataRoot
 from model import runs
 from model.judging import usual_extras
@@ -18,14 +18,7 @@ from pipeline.publishing.references import destination, resolve
 from pipeline.release import MANIFEST, Release
 
 
-@task(
-    cache_policy=NO_CACHE,
-    retries=len(DELAYS),
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=worth_another_try,
-    timeout_seconds=PUBLISH,
-)
+@network_task(PUBLISH)
 def open_release(repo_id: str, tag: str, digest: str, store: str | None, root: DataRoot) -> Release:
     """Open exactly the version that is named; ValueError when its content is not the one announced.
 

@@ -3,7 +3,7 @@
 import errno
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -65,6 +65,25 @@ def limits(given: dict[str, float] | None) -> Limits:
 def within(task: "Task[P, R]", seconds: float | None) -> "Task[P, R]":
     """Return a task that may take so long; the task itself when nothing is said."""
     return task if seconds is None else task.with_options(timeout_seconds=seconds)
+
+
+def network_task(seconds: float | None = None, *, name: str | None = None) -> "Callable[[Callable[P, R]], Task[P, R]]":
+    """Return what makes a Prefect task of a function that asks a site or a Hub: it is tried again when that failed.
+
+    `seconds` is how long it may take, without end when nothing is said; `name` what its runs are called.
+    """
+    from prefect import task
+    from prefect.cache_policies import NO_CACHE
+
+    return task(
+        cache_policy=NO_CACHE,
+        retries=len(DELAYS),
+        retry_delay_seconds=DELAYS,
+        retry_jitter_factor=JITTER,
+        retry_condition_fn=worth_another_try,
+        timeout_seconds=seconds,
+        task_run_name=name,
+    )
 
 
 def may_pass(error: BaseException) -> bool:

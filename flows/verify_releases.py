@@ -1,36 +1,21 @@
 """The flow that looks each night whether all releases are still what was published."""
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 
 from flows.notices import notify
-from flows.retrying import DELAYS, JITTER, worth_another_try
+from flows.retrying import network_task
 from flows.settings import DataRoot, data_root
 from flows.standing import Standing, faults_of, require_sound, standing_here, standing_on_hub
 from pipeline.publishing.faults import HubError
 
 
-@task(
-    cache_policy=NO_CACHE,
-    retries=len(DELAYS),
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=worth_another_try,
-    task_run_name="list {given}",
-)
+@network_task(name="list {given}")
 def list_releases(given: str, root: DataRoot) -> tuple[Standing, ...]:
     """Return every version of a dataset on the Hub."""
     return standing_on_hub(given, root)
 
 
-@task(
-    cache_policy=NO_CACHE,
-    retries=len(DELAYS),
-    retry_delay_seconds=DELAYS,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=worth_another_try,
-    task_run_name="verify {one.ref}",
-)
+@network_task(name="verify {one.ref}")
 def verify_release(one: Standing, root: DataRoot) -> tuple[str, ...]:
     """Return what is wrong with one version, in words."""
     return faults_of(one, root)
