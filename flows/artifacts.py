@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows import dataset_artifacts as datasets
-from flows.champions import Decision
+from flows.champion.champions import Decision
 from pipeline.crawl.survey import Survey
 from pipeline.publishing.staging import Published
 from pipeline.release import Release

@@ -5,14 +5,14 @@ from typing import Any
 
 from prefect import flow
 
-from flows import champion_tasks as tasks
 from flows import model_tasks
 from flows.artifacts import run_log, show_decision, show_run
-from flows.asked import Wanted, asked
-from flows.champions import Candidate, Decision
-from flows.enthroning import Case, candidate
+from flows.champion import tasks
+from flows.champion.asked import Wanted, asked
+from flows.champion.champions import Candidate, Decision
+from flows.champion.enthroning import Case, candidate
+from flows.champion.reigning import Seat
 from flows.notices import notify
-from flows.reigning import Seat
 from flows.retrying import HOUR
 from flows.settings import data_root
 from model.presets import DEFAULT_PRESET, Preset

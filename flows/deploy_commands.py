@@ -47,7 +47,7 @@ def deploy(  # noqa: PLR0913 - a command's options
 
     Example: pixelbytes deploy --dry-run
     """
-    from flows.deploying import DeployOptions
+    from flows.deploy.deploying import DeployOptions
 
     require_port(port)
     _require_limit(limit)
@@ -56,7 +56,7 @@ def deploy(  # noqa: PLR0913 - a command's options
     how = DeployOptions(port=port, database=database, worker=worker, active=activate, limit=limit)
     if dry_run:
         return _show(Path.cwd())
-    from flows.deploying import deploy as bring_up
+    from flows.deploy.deploying import deploy as bring_up
 
     bring_up(data_root(data), Path.cwd(), how)
     return DONE
@@ -77,7 +77,7 @@ def worker(*, limit: Limit = None, data: Data = None) -> int:
     os.environ.update(serving_environment(root))  # before anything brings Prefect in
     import logging
 
-    from flows.worker import work, worker_name
+    from flows.deploy.worker import work, worker_name
     from pipeline.locks import only_one
 
     name = worker_name(root)
@@ -98,7 +98,7 @@ def _show(folder: Path) -> int:
     from rich.table import Table
 
     from flows.console import out
-    from flows.deployments import require_project
+    from flows.deploy.deployments import require_project
 
     table = Table("deployment", "starts", "at once", "parameters", title="prefect.yaml")
     for one in require_project(folder):

@@ -53,7 +53,7 @@ def _told(address: str | None) -> "Webhook | None":
     if address is None:
         return None
     from flows.hub_server.webhooks import Webhook
-    from flows.webhook import require_secret
+    from flows.webhook.service import require_secret
 
     with given_by_user():
         return Webhook(url=address, secret=require_secret(os.environ).decode("ascii"))

@@ -3,7 +3,7 @@
 from math import isfinite
 from pathlib import Path
 
-from flows.champions import Decision
+from flows.champion.champions import Decision
 from flows.dataset_artifacts import facts_of, hidden, hub_page, picture, table, words
 from model.evaluate import Evaluation, read_evaluation
 from model.figures import Curve, curve_svg

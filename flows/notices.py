@@ -4,7 +4,7 @@ The webhook, in PIXELBYTES_NOTICE_URL (http or https), gets a POST with `Content
 `text` (the notice as one line, which chat rooms show as it is), `what` (failed, crashed, cancelled, …), `ref` (what it
 is about, such as org/name@v1.0.0), `why` (some lines), `pages` (a list of the addresses that fell short; may be empty),
 `run` (name of the run; may be empty) and `time` (ISO 8601, UTC): texts all of them, plain, at most some kB. Names and
-addresses in them may come from a site. Any answer of 2xx will do; see flows.webhook_post for what else happens.
+addresses in them may come from a site. Any answer of 2xx will do; see flows.webhook.post for what else happens.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.settings import data_root
-from flows.webhook_post import post_json
+from flows.webhook.post import post_json
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State

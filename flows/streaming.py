@@ -16,7 +16,8 @@ from flows.console import err
 from flows.engines import EngineOptions
 from flows.shared_places import marked, require_same
 from pipeline import build
-from pipeline.joining import CHUNK, JOINED, Run, join_rows, sketch
+from pipeline.joining import JOINED, Run, join_rows
+from pipeline.sketching import CHUNK, sketch
 
 AHEAD = 3  # batches under way for each worker: one is worked on, the others wait for it
 LARGEST = 8  # shards whose records one task may take

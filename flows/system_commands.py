@@ -42,7 +42,7 @@ def lineage(thing: Thing, *, graph: Graph = None, data: Data = None, json: Json 
 
     Example: pixelbytes lineage pixelbytes/sample@v1.0.0 --graph lineage.svg
     """
-    from flows import lineage_verbs
+    from flows.lineage import verbs as lineage_verbs
 
     return lineage_verbs.lineage(data_root(data), thing, graph, as_json=json)
 
@@ -55,7 +55,7 @@ def status(repo: OneRepo = None, *, plots: Plots = None, data: Data = None, json
 
     Example: pixelbytes status pixelbytes/sample --plots metrics.html
     """
-    from flows import status_verbs
+    from flows.status import verbs as status_verbs
 
     return status_verbs.status(data_root(data), repo, plots, as_json=json)
 
@@ -77,8 +77,8 @@ def rebuild(  # noqa: PLR0913 - a command's options
 
     Example: pixelbytes backfill rebuild pixelbytes/sample --from v1.0.0 --until v1.2.0
     """
-    from flows import backfill_verbs as verbs
-    from flows.backfill import Choice
+    from flows.backfill import verbs
+    from flows.backfill.journal import Choice
 
     choice = Choice(versions=versions, first=first, last=until)
     how = verbs.How(dry_run=dry_run, stop=stop, again=again, as_json=json)
@@ -105,9 +105,9 @@ def train(  # noqa: PLR0913 - a command's options
     Example: pixelbytes backfill train pixelbytes/sample --presets tiny
     """
     root = root_for_flows(data)
-    from flows import backfill_verbs as verbs
-    from flows.backfill import Choice
-    from flows.backfill_work import TrainHow
+    from flows.backfill import verbs
+    from flows.backfill.journal import Choice
+    from flows.backfill.work import TrainHow
 
     choice = Choice(versions=versions, first=first, last=until)
     how = verbs.How(dry_run=dry_run, stop=stop, again=again, as_json=json)
@@ -132,7 +132,7 @@ def crawls(  # noqa: PLR0913 - a command's options
     Example: pixelbytes backfill crawls sample --name pixelbytes/history
     """
     root = root_for_flows(data)
-    from flows import backfill_verbs as verbs
+    from flows.backfill import verbs
 
     how = verbs.How(dry_run=dry_run, stop=stop, as_json=json)
     return verbs.crawls(root, source, name, to, how)

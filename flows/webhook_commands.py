@@ -32,7 +32,7 @@ def serve(*, host: Host = "127.0.0.1", port: Port = 8091, data: Data = None) -> 
 
     Example: pixelbytes webhook serve --port 8091
     """
-    from flows.webhook import require_secret
+    from flows.webhook.service import require_secret
     from pipeline.locks import only_one
 
     with given_by_user():
@@ -43,8 +43,8 @@ def serve(*, host: Host = "127.0.0.1", port: Port = 8091, data: Data = None) -> 
     root = root_for_flows(data)  # before anything brings Prefect in
     from flows.hub_manifest import hub_version
     from flows.releasing import tell_server
-    from flows.webhook import webhook_app
-    from flows.webhook_deliveries import Deliveries, Memory
+    from flows.webhook.deliveries import Deliveries, Memory
+    from flows.webhook.service import webhook_app
 
     folder = root.root / "webhooks"
     with only_one(folder, "listening to the webhook for"):

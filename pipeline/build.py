@@ -27,6 +27,7 @@ from pipeline.release import Manifest, Release, code_version, made_with, write_t
 from pipeline.schema import QUARANTINE_SPLIT, quarantine_layout
 from pipeline.shard_build import ShardReport, ShardTask, build_shard, said
 from pipeline.shards import ShardFile, ShardWriter, file_sha256, shard_name
+from pipeline.sketching import chunks, sketch
 
 SHARD_ROWS = 1024  # records of a shard; the number of shards is a power of two, so that growth rarely moves a border
 Progress = Callable[[int, int], None]  # steps done (pictures drawn, records built), and steps in all
@@ -149,8 +150,8 @@ def _gather(job: _Job, index: BuildIndex) -> None:
     job.steps = len(pictures) + index.count()
     job.step(0)
     palette = job.vocabulary.palette
-    draw = partial(joining.sketch, raw=job.store.root, palette=palette, recipe=job.config.pictures)
-    for sketches in job.run(draw, joining.chunks(pictures)):
+    draw = partial(sketch, raw=job.store.root, palette=palette, recipe=job.config.pictures)
+    for sketches in job.run(draw, chunks(pictures)):
         index.add_sketches(sketches)
         index.commit()
         job.step(len(sketches))

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import UInt8, UInt32
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from pipeline.plain_png import PNG, read_plain
+from pipeline.plain_png import PNG, PlainPng, read_plain
 
 MAX_PIXELS = 4096 * 4096  # of the raw picture; checked before anything is decoded
 MAX_BYTES = 16 * 1024 * 1024  # of the raw file
@@ -64,11 +64,31 @@ def decode(body: bytes, *, indices: bool = True) -> Pixels:
 
     Raises PictureError for bytes that are no picture, are damaged or are too large.
     """
+    if indices:
+        return pixels_of(read(body))
+    _check_bytes(body)
+    return _by_pillow(body, indices=False)
+
+
+def read(body: bytes) -> PlainPng | Pixels:
+    """Return a picture as it lies in its file, where that is a plain PNG, or as decode does; errors as decode."""
+    _check_bytes(body)
+    return read_plain(body, MAX_PIXELS) or _by_pillow(body, indices=True)
+
+
+def pixels_of(picture: PlainPng | Pixels) -> Pixels:
+    """Return the pixels of what `read` gives."""
+    if isinstance(picture, Pixels):
+        return picture
+    return Pixels(picture.cells, _palette(picture.entries, picture.alphas) if picture.entries else None)
+
+
+def _check_bytes(body: bytes) -> None:
     if len(body) > MAX_BYTES:
         raise PictureError(f"the file has {len(body):,} bytes, more than the {MAX_BYTES:,} allowed.")
-    plain = read_plain(body, MAX_PIXELS) if indices else None
-    if plain:
-        return Pixels(plain.cells, _palette(plain.entries, plain.alphas) if plain.entries else None)
+
+
+def _by_pillow(body: bytes, *, indices: bool) -> Pixels:
     if body.startswith(PNG) and b"acTL" not in body and b"eXIf" not in body:
         _check_size(int.from_bytes(body[16:20], "big"), int.from_bytes(body[20:24], "big"))
         return _decoded(body, indices=indices)  # Pillow warns of animations only: the guard costs a tenth of the time

@@ -34,8 +34,8 @@ def join(listing: Listing, pages: Mapping[str, Found], pictures: Mapping[str, Fo
 
 def bodies(joined: Entry[Found]) -> str:
     """Return what entries have in common whose language, pages and picture are the same, byte for byte."""
-    digests = (joined.miniature.sha256, *(page.sha256 for page in joined.descriptions))
-    return "\x1f".join((joined.listing.language, *digests))
+    pages = [page.sha256 for page in joined.descriptions]
+    return "\x1f".join((joined.listing.language, joined.miniature.sha256, *pages))
 
 
 def drop(listing: Listing, stage: str, reason: str, url: str) -> Dropped:

@@ -8,7 +8,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,14 +20,14 @@ from pipeline.entries import Entry
 from pipeline.packing import PackedEntry, PackedListing, unpacked_entry
 from pipeline.records import Dropped
 
-FORMAT = 2  # of the index: one of another format is begun again
+FORMAT = 3  # of the index: one of another format is begun again
 
 _TABLES = """
 create table if not exists state (name text primary key, value text not null);
-create table if not exists listing (key text primary key, body text not null) without rowid;
+create table if not exists listing (key text primary key, body blob not null) without rowid;
 create table if not exists entry (
-    key text primary key, family text not null, picture text not null, bodies blob not null,
-    split text, body text not null
+    key text not null, family text not null, picture text not null, bodies blob not null,
+    split text, body blob not null
 );
 create table if not exists sprite (
     picture text primary key, h integer, w integer, cells blob, same blob, print blob, fault text
@@ -38,6 +38,9 @@ _PRAGMAS = (  # exclusive: no memory is shared with readers, which no file syste
     "pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = off; "
     "pragma cache_size = -16000; pragma page_size = 8192"
 )
+
+
+EntryRow = tuple[bytes, int, int, bytes]  # a packed entry (pipeline.packing); height, width and cells of its sprite
 
 
 class Sketch(NamedTuple):
@@ -61,7 +64,7 @@ class Part:
     stop: int
 
 
-class BuildIndex:
+class BuildIndex:  # hands on bytes as bytearrays: for `bytes` Python asks around for an adapter, at twice the cost
     """The index of one build. `commit` makes what was done so far survive a kill."""
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
@@ -133,8 +136,9 @@ class BuildIndex:
     def add_listings(self, rows: Sequence[PackedListing]) -> list[PackedListing]:
         """Add rows of the list; return those whose key there was already, which is kept."""
         insert, before = "insert or ignore into listing values (?, ?)", self._db.total_changes
+        bound = [(key, bytearray(body)) for key, body in rows]
         self._db.execute("savepoint listed")
-        self._db.executemany(insert, rows)
+        self._db.executemany(insert, bound)
         whole = self._db.total_changes - before == len(rows)
         if not whole:  # the list names something twice: which?
             self._db.execute("rollback to listed")
@@ -143,8 +147,8 @@ class BuildIndex:
 
     def listings_from(self, every: int) -> list[str]:
         """Return the keys at which portions of so many rows of the list begin, in key order."""
-        query = "select key from (select key, row_number() over (order by key) as n from listing) where (n - 1) % ? = 0"
-        return [key for (key,) in self._db.execute(query, (every,))]
+        keys = self._db.execute("select key from listing order by key")
+        return [key for (key,) in islice(keys, None, None, every)]
 
     def listings(self, first: str, most: int) -> list[PackedListing]:
         """Return so many rows of the list in key order, from a key on."""
@@ -152,11 +156,13 @@ class BuildIndex:
         return self._db.execute(query, (first, most)).fetchall()
 
     def add_entries(self, entries: Iterable[PackedEntry]) -> None:
-        """Add entries, in key order; once all are there, `find_pictures` is to be called."""
-        self._db.executemany("insert into entry values (?, ?, ?, ?, null, ?)", entries)
+        """Add entries; once all are there, `make_searchable` is to be called."""
+        rows = ((*names, bytearray(same), bytearray(body)) for *names, same, body in entries)
+        self._db.executemany("insert into entry values (?, ?, ?, ?, null, ?)", rows)
 
-    def find_pictures(self) -> None:
-        """Make entries quick to find by their picture: cheaper once all are there."""
+    def make_searchable(self) -> None:
+        """Make entries quick to find by their key and by their picture: cheaper once all are there."""
+        self._db.execute("create unique index if not exists entry_key on entry (key)")
         self._db.execute("create index if not exists entry_picture on entry (picture)")
 
     def same_bodies(self) -> list[tuple[Entry[Line], str]]:
@@ -201,17 +207,17 @@ class BuildIndex:
 
     def add_sketches(self, sketches: Iterable[Sketch]) -> None:
         """Add what became of pictures."""
-        self._db.executemany("insert or replace into sprite values (?, ?, ?, ?, ?, ?, ?)", sketches)
+        rows = ((*size, bytearray(a), bytearray(b), bytearray(c), fault) for *size, a, b, c, fault in sketches)
+        self._db.executemany("insert or replace into sprite values (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def faulty(self) -> Iterator[tuple[Entry[Line], str]]:
         """Yield the entries whose picture cannot be a sprite, and why."""
-        query = "select body, fault from entry join sprite using (picture) where fault != '' order by key"
+        query = "select body, fault from sprite cross join entry using (picture) where fault != '' order by key"
         return ((unpacked_entry(body), fault) for body, fault in self._db.execute(query).fetchall())
 
     def sprite(self, picture: str) -> UInt8[np.ndarray, "h w"]:
         """Return the sprite of a picture."""
-        row = self._db.execute("select h, w, cells from sprite where picture = ?", (picture,)).fetchone()
-        return _sprite(*row)
+        return _sprite(*self._db.execute("select h, w, cells from sprite where picture = ?", (picture,)).fetchone())
 
     def same_sprites(self) -> Iterator[list[Entry[Line]]]:
         """Yield the entries, two or more, that show the same sprite, in key order."""
@@ -223,7 +229,8 @@ class BuildIndex:
 
     def families(self) -> Iterator[tuple[str, str, bytes]]:
         """Yield each picture with each family that shows it, and with its sprite's fingerprint, in order."""
-        query = "select distinct family, picture, print from entry join sprite using (picture) order by family, picture"
+        shown = "select distinct family, picture from entry"
+        query = f"select family, picture, print from ({shown}) join sprite using (picture) order by family, picture"  # noqa: S608
         yield from self._db.execute(query)
 
     def family_names(self) -> list[str]:
@@ -252,21 +259,21 @@ class BuildIndex:
         for (key,) in self._db.execute("select key from entry where split = ? order by key", (split,)):
             yield key
 
-    def entries(self, part: Part) -> Iterator[tuple[Entry[Line], UInt8[np.ndarray, "h w"]]]:
-        """Yield the entries of a part in key order, each with its sprite."""
-        query = (  # the range first: joined first, each shard would join all entries before it
-            "select body, h, w, cells from "
-            "(select key, body, picture from entry where split = ? order by key limit ? offset ?) "
-            "join sprite using (picture) order by key"
+    def rows(self, part: Part) -> list[EntryRow]:
+        """Return the entries of a part in key order as they are kept: what it holds is digested, and then opened."""
+        query = "select key from entry where split = ? order by key limit 1 offset ?"
+        first = self._db.execute(query, (part.split, part.start)).fetchone() or ("",)
+        query = (  # from that key on: the row of none before it is touched
+            "select body, h, w, cells from entry cross join sprite using (picture) "
+            "where split = ? and key >= ? order by key limit ?"
         )
-        for body, h, w, cells in self._db.execute(query, (part.split, part.stop - part.start, part.start)):
-            yield unpacked_entry(body), _sprite(h, w, cells)
+        return self._db.execute(query, (part.split, *first, part.stop - part.start)).fetchall()
 
-    def bodies(self, part: Part) -> Iterator[str]:
-        """Yield what went into the entries of a part, in key order, for its digest."""
-        query = "select body from entry where split = ? order by key limit ? offset ?"
-        for (body,) in self._db.execute(query, (part.split, part.stop - part.start, part.start)):
-            yield body
+
+def opened(row: EntryRow) -> tuple[Entry[Line], UInt8[np.ndarray, "h w"]]:
+    """Return an entry and its sprite from what the index kept."""
+    body, h, w, cells = row
+    return unpacked_entry(body), _sprite(h, w, cells)
 
 
 def parts(split: str, borders: Sequence[int]) -> Sequence[Part]:

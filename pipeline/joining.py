@@ -1,36 +1,32 @@
-"""A crawl into the index of a build: lists, pages and pictures joined, then pictures drawn, then families split."""
+"""A crawl into the index of a build: lists, pages and pictures joined, then families split."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
-from palettes.palette import Palette
 from pipeline.crawl.lines import Line
 from pipeline.crawl.pages import parse_list
 from pipeline.crawl.raw import RawStore
 from pipeline.crawl.readings import Unparsed
 from pipeline.crawl.sources import Rights, Source, WikiSource
 from pipeline.entries import Entry, drop, join
-from pipeline.index import BuildIndex, Sketch, sketched
-from pipeline.likeness import FINGERPRINT, fingerprints
+from pipeline.index import BuildIndex
+from pipeline.likeness import FINGERPRINT
 from pipeline.packing import PackedEntry, PackedListing, packed, packed_entry, unpacked
-from pipeline.pixelize import PictureError
 from pipeline.places import PlacedLines, write_places
-from pipeline.recipe import PictureRecipe
 from pipeline.records import Dropped
 from pipeline.splits import split_of
-from pipeline.sprites import sprite_of
 from pipeline.twins import joined_groups, twin_pairs
 
-Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]  # a function over items: results in their order
-CHUNK = 128  # pictures that one worker draws before it reports
-JOINED = 512  # rows of the list that one worker joins before it reports
+# A function over items: results in their order, begun at the latest when the first is asked for. It may be given items
+# themselves or copies of them, here or in another process, and changes none.
+Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+JOINED = 1024  # rows of the list that one worker joins before it reports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +43,7 @@ def read_crawl(index: BuildIndex, store: RawStore, crawl: str, source: Source, r
     index.begin_anew()
     lists = write_places(store, crawl, index.places)
     with PlacedLines(store, crawl, index.places) as manifest:
-        pages = [manifest.at(begin) for begin in lists]
+        pages = manifest.at(lists)
     if missing := next((page for page in pages if not page.sha256), None):
         raise ValueError(f"the list {missing.url} is not in crawl {crawl}: {missing.error}. Crawl again.")
     listed = [_keep_list(index, page) for page in run(partial(read_list, raw=store.root, source=source), pages)]
@@ -65,10 +61,10 @@ def read_crawl(index: BuildIndex, store: RawStore, crawl: str, source: Source, r
         index.add_dropped(dropped)
         joined += len(entries)
     index.keep("joined", str(joined))
+    index.make_searchable()
     for entry, twin in index.same_bodies():
         reason = f"same page and same picture as {twin}"
         index.remove(drop(entry.listing, "duplicate", reason, entry.miniature.url))
-    index.find_pictures()
 
 
 def read_list(page: Line, raw: Path, source: Source) -> ReadList:
@@ -101,8 +97,9 @@ def join_rows(
         rows = [(body, unpacked(body)) for _, body in listed.listings(first, JOINED)]
         places = listed.places
     with PlacedLines(RawStore(raw), crawl, places) as manifest:
-        pages = manifest.find("description", (page.url for _, listing in rows for page in listing.pages))
-        pictures = manifest.find("miniature", (listing.miniature_url for _, listing in rows))
+        pages = manifest.find("description", [page.url for _, listing in rows for page in listing.pages])
+        pictures = manifest.find("miniature", [listing.miniature_url for _, listing in rows])
+    restated = _restated(source)
     entries: list[PackedEntry] = []
     dropped: list[Dropped] = []
     for body, listing in rows:
@@ -110,53 +107,31 @@ def join_rows(
         if isinstance(found, Dropped):
             dropped.append(found)
         else:
-            entries.append(packed_entry(_restated(found, source), body))
+            entries.append(packed_entry(restated(found), body))
     return entries, dropped
 
 
-def _restated(entry: Entry[Line], source: Source) -> Entry[Line]:
-    """Return an entry under the rights that its source states; in a folder each record states its own."""
+def _restated(source: Source) -> Callable[[Entry[Line]], Entry[Line]]:
+    """Return what puts an entry under the rights that its source states; in a folder each record states its own."""
     if not isinstance(source, WikiSource):
-        return entry
-    text = next(text for text in source.texts if text.language == entry.listing.language)
+        return lambda entry: entry
+    texts = {text.language: text for text in source.texts}
 
     def stated(line: Line, rights: Rights) -> Line:
         licence, attribution = source.filled(rights, line)
-        if (line.licence, line.attribution) == (licence, attribution):
+        if line.licence == licence and line.attribution == attribution:
             return line
         return line._replace(licence=licence, attribution=attribution)
 
-    pages = tuple([stated(page, text) for page in entry.descriptions])
-    return Entry(listing=entry.listing, descriptions=pages, miniature=stated(entry.miniature, source.pictures))
+    def entry_of(entry: Entry[Line]) -> Entry[Line]:
+        text = texts[entry.listing.language]
+        pages = tuple([stated(page, text) for page in entry.descriptions])
+        picture = stated(entry.miniature, source.pictures)
+        if pages == entry.descriptions and picture is entry.miniature:
+            return entry
+        return Entry(listing=entry.listing, descriptions=pages, miniature=picture)
 
-
-def sketch(pictures: Sequence[str], raw: Path, palette: Palette, recipe: PictureRecipe) -> list[Sketch]:
-    """Draw pictures of a raw store as sprites; an altered blob stops the build: it is no fault of the picture."""
-    store = RawStore(raw)
-    drawn = [_drawn(body, palette, recipe) for body in map(store.get, pictures)]
-    whole = [one for one in drawn if not isinstance(one, str)]
-    prints = iter(fingerprints(whole))  # a batch at once takes a third of the time
-    return [
-        Sketch(picture, fault=one) if isinstance(one, str) else sketched(picture, one, next(prints).tobytes())
-        for picture, one in zip(pictures, drawn, strict=True)
-    ]
-
-
-def _drawn(body: bytes, palette: Palette, recipe: PictureRecipe) -> UInt8[np.ndarray, "h w"] | str:
-    """Return the sprite of a picture, or why there is none."""
-    try:
-        sprite = sprite_of(body, palette, recipe)
-    except PictureError as error:
-        return str(error)
-    cells = sprite.tobytes()
-    if cells.count(cells[0]) == len(cells):
-        return f"the sprite of {sprite.shape[1]}×{sprite.shape[0]} px has one colour alone"
-    return sprite
-
-
-def chunks(pictures: Sequence[str]) -> list[Sequence[str]]:
-    """Return the pictures in portions for a worker."""
-    return [pictures[start : start + CHUNK] for start in range(0, len(pictures), CHUNK)]
+    return entry_of
 
 
 def drop_faulty(index: BuildIndex) -> None:

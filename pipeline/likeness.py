@@ -13,6 +13,8 @@ from itertools import islice, product
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int, Int64, Integer, Shaped, UInt8
 
+from pipeline.one_thread import on_one_thread
+
 Sprite = UInt8[np.ndarray, "h w"]  # palette indices
 Other = UInt8[np.ndarray, "H W"]  # the same, of another size
 Drawn = UInt8[np.ndarray, "_ _"]  # one of several, each of its own size
@@ -58,19 +60,19 @@ def fingerprints(sprites: Sprites) -> UInt8[np.ndarray, "n 64"]:
 
 
 def _batch(sprites: Sequence[Drawn]) -> UInt8[np.ndarray, "n 64"]:
-    for sprite in sprites:
-        _checked(sprite)
     sides = np.array([sprite.shape for sprite in sprites], dtype=np.int64).T
+    for place in np.flatnonzero((sides < 1).any(axis=0) | (sides > LARGEST).any(axis=0)).tolist():
+        _checked(sprites[place])
     drawn, inside = padded(sprites, *sides.max(axis=1).tolist())
     across = (drawn[:, :, 1:] != drawn[:, :, :-1]) & inside[:, :, 1:]
     down = (drawn[:, 1:] != drawn[:, :-1]) & inside[:, 1:]
     edges = np.count_nonzero(across, axis=(1, 2)) + np.count_nonzero(down, axis=(1, 2))
     plain = _are_plain(edges, *sides)
-    digests = b"".join(
-        _digest(sprite, plain=is_plain) for sprite, is_plain in zip(sprites, plain.tolist(), strict=True)
-    )
+    left, right = _densities(across, down, *sides)
+    digests = b"".join(map(_digest, sprites, plain.tolist(), _leanings(left - right).tolist()))
     head = np.frombuffer(digests, dtype=np.uint8).reshape(-1, DIGEST)
-    bits = np.packbits(_folded(across, down, *sides) @ _mixture() > 0, axis=1)
+    with on_one_thread():
+        bits = np.packbits(np.concatenate([left + right, np.abs(left - right)], axis=1) @ _mixture() > 0, axis=1)
     return np.concatenate([head, (sides * ~plain).T.astype(np.uint8), bits], axis=1)
 
 
@@ -78,12 +80,12 @@ def padded(
     sprites: Sequence[Drawn], high: int, wide: int
 ) -> tuple[UInt8[np.ndarray, "n H W"], Bool[np.ndarray, "n H W"]]:
     """Return sprites in the upper left corners of one array, and where each one's pixels are."""
-    drawn = np.zeros((len(sprites), high, wide), dtype=np.uint8)
-    for place, sprite in zip(drawn, sprites, strict=True):
-        place[: len(sprite), : sprite.shape[1]] = sprite
     sides = np.array([sprite.shape for sprite in sprites], dtype=np.int64).reshape(-1, 2)
     rows, columns = np.arange(high) < sides[:, :1], np.arange(wide) < sides[:, 1:]
-    return drawn, rows[:, :, None] & columns[:, None]
+    inside = rows[:, :, None] & columns[:, None]
+    drawn = np.zeros(inside.shape, dtype=np.uint8)
+    drawn[inside] = np.frombuffer(b"".join([sprite.tobytes() for sprite in sprites]), dtype=np.uint8)
+    return drawn, inside
 
 
 def alike(a: Sprite, b: Other) -> bool:
@@ -102,7 +104,7 @@ def alike(a: Sprite, b: Other) -> bool:
     one, other = map(_edges, (_checked(a), _checked(b)))
     counts, sides = np.array([_counted(one), _counted(other)]), np.array([a.shape, b.shape]).T
     plain = _are_plain(counts, *sides).tolist()
-    if _digest(a, plain=plain[0]) == _digest(b, plain=plain[1]):
+    if plain[0] == plain[1] and a.shape == b.shape and _either(a, plain=plain[0]) == _either(b, plain=plain[0]):
         return True
     if any(plain) or not sides_agree(*sides.T).all() or not balanced(*counts[:, None]).all():
         return False
@@ -146,28 +148,32 @@ def _are_plain(
     return plain
 
 
-def _digest(sprite: Sprite, *, plain: bool) -> bytes:
+def _digest(sprite: Sprite, plain: bool, leaning: float) -> bytes:  # noqa: FBT001 - a row of a table
     """Return 8 bytes that only the same picture has, up to mirroring and, unless it is plain, to colours."""
+    if plain or not leaning:
+        face = _either(sprite, plain=plain)
+    else:
+        face = _numbered(sprite.tobytes() if leaning > 0 else sprite[:, ::-1].tobytes())
+    return hashlib.sha256(bytes((plain, *sprite.shape)) + face).digest()[:DIGEST]
+
+
+def _leanings(apart: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n"]:
+    """Return numbers whose sign mirroring turns round, exactly: sums are whole; 0 where left and right are alike."""
+    first = (apart != 0).argmax(axis=1)
+    return np.take_along_axis(apart, first[:, None], axis=1)[:, 0]
+
+
+def _either(sprite: Sprite, *, plain: bool) -> bytes:
+    """Return the smaller of a sprite's and its mirror image's pixels, numbered unless it is plain."""
     faces = sprite.tobytes(), sprite[:, ::-1].tobytes()
-    if not plain:
-        colours = _colours(faces[0])
-        mirrored = bytes(sorted(colours, key=faces[1].index))  # the same ones, in the order of the mirror image
-        faces = _numbered(faces[0], colours), _numbered(faces[1], mirrored)
-    key = bytes((plain, *sprite.shape))
-    one, other = (hashlib.blake2b(face, digest_size=DIGEST, key=key).digest() for face in faces)
-    return min(one, other)
+    return min(faces) if plain else min(map(_numbered, faces))
 
 
-def _colours(pixels: bytes) -> bytes:
-    """Return the colours as they come in reading order."""
+def _numbered(pixels: bytes) -> bytes:
+    """Return the pixels with their colours numbered in reading order: the same for every recolouring."""
     colours, rest = b"", pixels
     while rest := rest.lstrip(colours):
         colours += rest[:1]
-    return colours
-
-
-def _numbered(pixels: bytes, colours: bytes) -> bytes:
-    """Return the pixels with their colours numbered in this order: the same for every recolouring."""
     return pixels.translate(bytes.maketrans(colours, NUMBERS[: len(colours)]))
 
 
@@ -253,13 +259,13 @@ def _saved(table: Int[np.ndarray, "A B"]) -> float:
     return (told - int(columns.max())) / errors if errors else 0.0
 
 
-def _folded(
+def _densities(
     across: Bool[np.ndarray, "n H v"],
     down: Bool[np.ndarray, "n u W"],
     h: Int64[np.ndarray, "n"],
     w: Int64[np.ndarray, "n"],
-) -> Float64[np.ndarray, "n 288"]:
-    """Return how dense drawings' edges are where, in a form that mirroring leaves as it is.
+) -> tuple[Float64[np.ndarray, "n 144"], Float64[np.ndarray, "n 144"]]:
+    """Return how dense drawings' edges are where in their left half, and in the mirrored right one.
 
     All numbers are whole: up to here within float32 (no cell reaches 2²⁴), and in what is made of them within float64,
     so that no machine rounds otherwise.
@@ -269,9 +275,8 @@ def _folded(
     maps = np.empty((len(h), 2, GRID, GRID), dtype=np.float32)
     np.matmul(pixels[h, :, :high] @ across, edges[w, :, : wide - 1].transpose(0, 2, 1), out=maps[:, 0])
     np.matmul(edges[h, :, : high - 1] @ down, pixels[w, :, :wide].transpose(0, 2, 1), out=maps[:, 1])
-    one, other = maps[..., : GRID // 2].astype(np.float64), maps[..., : GRID // 2 - 1 : -1].astype(np.float64)
-    folded: Float64[np.ndarray, "n 288"] = np.stack([one + other, np.abs(one - other)], axis=1).reshape(len(h), -1)
-    return folded
+    left, right = maps[..., : GRID // 2], maps[..., : GRID // 2 - 1 : -1]
+    return left.astype(np.float64).reshape(len(h), -1), right.astype(np.float64).reshape(len(h), -1)
 
 
 @lru_cache(maxsize=1)

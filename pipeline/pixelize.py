@@ -21,7 +21,7 @@ from pipeline.recipe import MAX_SIDE, PictureRecipe
 
 __all__ = [
     "BACKGROUND", "FORMATS", "MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "STEPS", "PictureError",
-    "blend", "crop", "drawing", "enlargement", "flatten", "pixelize", "reduce", "shrink", "unscale",
+    "blend", "crop", "drawing", "drawn", "enlargement", "flatten", "pixelize", "reduce", "shrink", "unscale",
 ]  # fmt: skip
 
 PLAIN = PictureRecipe()
@@ -42,7 +42,11 @@ def pixelize(body: bytes, recipe: PictureRecipe = PLAIN) -> UInt8[np.ndarray, "h
 
 def drawing(body: bytes, recipe: PictureRecipe = PLAIN) -> Pixels:
     """Return the small pixels that the recipe makes of a picture file, transparency and all; errors as pixelize."""
-    pixels = decode(body)
+    return drawn(decode(body), recipe)
+
+
+def drawn(pixels: Pixels, recipe: PictureRecipe) -> Pixels:
+    """Return the small pixels that the recipe makes of a picture's pixels; PictureError when they show nothing."""
     for _, step in STEPS:
         pixels = step(pixels, recipe)
     return pixels

@@ -5,17 +5,17 @@ A dictionary of millions of addresses would not stay small, and a table of them 
 
 import mmap
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt64
 
-from pipeline.crawl.lines import Line, line_of
+from pipeline.crawl.lines import Line, lines_in, resources_in
 from pipeline.crawl.raw import RawStore
 
-_PLACE = np.dtype([("name", "<u8"), ("at", "<u8")])  # of a line: digest of its kind and URL, and where it begins
+_LF = 10
 
 
 def write_places(store: RawStore, crawl: str, path: Path) -> list[int]:
@@ -25,19 +25,31 @@ def write_places(store: RawStore, crawl: str, path: Path) -> list[int]:
     """
     names, begins = bytearray(), array("Q")
     lists: dict[str, int] = {}
-    for kind, url, at in store.places(crawl):
-        names += _name(kind, url)
-        begins.append(at)
-        if kind == "list":
-            lists[url] = at  # of several lines of a resource the last counts
-    places = np.empty(len(begins), dtype=_PLACE)
-    places["name"], places["at"] = np.frombuffer(names, dtype="<u8"), np.frombuffer(begins, dtype=np.uint64)
-    np.save(path, places[np.argsort(places["name"], kind="stable")])
+    manifest = store.manifest(crawl)
+    for before, at, body in store.portions(crawl):
+        resources = resources_in(body, lambda place: f"{manifest} line {before + place + 1}")  # noqa: B023 - now
+        names += _names([f"{kind} {url}" for kind, url in resources])
+        ends = np.flatnonzero(np.frombuffer(body, dtype=np.uint8) == _LF).astype(np.uint64) + np.uint64(at + 1)
+        starts = np.concatenate([np.array([at], dtype=np.uint64), ends[:-1]])
+        begins.frombytes(starts.tobytes())
+        for place in [place for place, (kind, _) in enumerate(resources) if kind == "list"]:
+            lists[resources[place][1]] = int(starts[place])  # of several lines of a resource the last counts
+    found = np.frombuffer(names, dtype="<u8")
+    order = np.argsort(found, kind="stable")
+    places = np.empty((2, len(begins)), dtype="<u8")  # names, and where each line begins
+    np.take(found, order, out=places[0])
+    np.take(np.frombuffer(begins, dtype=np.uint64), order, out=places[1])
+    np.save(path, places)
     return sorted(lists.values())
 
 
-def _name(kind: str, url: str) -> bytes:
-    return blake2b(f"{kind} {url}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+def _names(resources: Sequence[str]) -> bytes:
+    """Return eight bytes for each resource, which is told by its kind and URL."""
+    try:
+        bodies = [resource.encode() for resource in resources]
+    except UnicodeEncodeError:  # half a character: to be ready for it costs as much as all the rest
+        bodies = [resource.encode("utf-8", "surrogatepass") for resource in resources]
+    return b"".join([blake2b(body, digest_size=8).digest() for body in bodies])
 
 
 class PlacedLines:
@@ -48,9 +60,10 @@ class PlacedLines:
         self._path = store.manifest(crawl)
         self._file = self._path.open("rb")
         self._bytes = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._ended = self._bytes[-1:] == b"\n"  # as each line is, unless somebody edited the file
         found = np.asarray(np.load(places, mmap_mode="r"))
-        self._names: UInt64[np.ndarray, "n"] = found["name"]
-        self._begins: UInt64[np.ndarray, "n"] = found["at"]
+        self._names: UInt64[np.ndarray, "n"] = found[0]  # in one piece: it would be copied to be searched otherwise
+        self._begins: UInt64[np.ndarray, "n"] = found[1]
 
     def __enter__(self) -> "PlacedLines":
         """Return itself."""
@@ -61,23 +74,30 @@ class PlacedLines:
         self._bytes.close()
         self._file.close()
 
-    def at(self, begin: int) -> Line:
-        """Return the line that begins at an offset; ValueError when it does not describe a resource."""
-        end = self._bytes.find(b"\n", begin)
-        line = self._bytes[begin : None if end < 0 else end]
-        return line_of(line, lambda: f"{self._path} at byte {begin}")
+    def at(self, begins: Sequence[int]) -> list[Line]:
+        """Return the lines that begin at these offsets; ValueError when one does not describe a resource."""
+        file, end_of = self._bytes, self._bytes.find
+        lines = [file[begin : end_of(b"\n", begin) + 1 or None] for begin in begins]
+        if not self._ended:
+            lines = [line if line.endswith(b"\n") else line + b"\n" for line in lines]
+        return lines_in(b"".join(lines), lambda place: f"{self._path} at byte {begins[place]}")
 
     def find(self, kind: str, urls: Iterable[str]) -> dict[str, Line]:
         """Return the last line of each of these resources that the crawl has, by URL."""
         wanted = list(dict.fromkeys(urls))
-        names = np.frombuffer(b"".join([_name(kind, url) for url in wanted]), dtype="<u8")
-        first = np.searchsorted(self._names, names, side="left").tolist()
-        behind = np.searchsorted(self._names, names, side="right").tolist()
+        names = np.frombuffer(_names([f"{kind} {url}" for url in wanted]), dtype="<u8")
+        first = np.searchsorted(self._names, names, side="left")
+        last = np.searchsorted(self._names, names, side="right") - 1
+        left = np.flatnonzero(last >= first)
         found = {}
-        for url, start, stop in zip(wanted, first, behind, strict=True):
-            for begin in self._begins[start:stop][::-1].tolist():
-                line = self.at(begin)
-                if line.url == url and line.kind == kind:  # two resources may, once in an age, share a digest
+        while len(left):  # once, unless resources share a digest, as they do once in an age
+            others = []
+            for place, line in zip(left.tolist(), self.at(self._begins[last[left]].tolist()), strict=True):
+                url = line.url
+                if url == wanted[place] and line.kind == kind:
                     found[url] = line
-                    break
+                else:
+                    others.append(place)
+            last -= 1
+            left = np.array([place for place in others if last[place] >= first[place]], dtype=np.intp)
         return found

@@ -8,7 +8,7 @@ read.
 
 import struct
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8, UInt32
@@ -16,56 +16,71 @@ from PIL import Image
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SMALL = 1 << 16  # bytes of pixels that may be inflated twice
-_HEAD = struct.Struct(">IIBBBBB")  # width, height, bits a channel, kind, compression, filters, interlaced
-_CHUNK = struct.Struct(">I4s")
+_HEAD = struct.Struct(">IIBBBBBI")  # width, height, bits a channel, kind, compression, filters, interlaced, checksum
+_CHUNK = struct.Struct(">I4s")  # length of what comes behind these, name
+_NEXT = struct.Struct(">II4s")  # a chunk's checksum, then the next one's length and name
 _INDEXED = 3  # the kind of a palette picture
 _RAW = {
     (8, 0): "L", (8, 2): "RGB", (8, 4): "LA", (8, 6): "RGBA",
     (1, _INDEXED): "P;1", (2, _INDEXED): "P;2", (4, _INDEXED): "P;4", (8, _INDEXED): "P",
 }  # fmt: skip
+_START = PNG + b"\0\0\0\rIHDR"
+_END = b"\0\0\0\0IEND\xaeB`\x82"
+_LEAST = 33 + 2 * 12  # bytes: head, one more chunk and the end
 _HEX = bytes.maketrans(b"0123456789abcdef", bytes(range(16)))
 
 
-@dataclass(frozen=True, slots=True)
-class PlainPng:
+class PlainPng(NamedTuple):
     """Palette indices and the palette as the file has it; or packed colours (see decode.py) and no palette."""
 
-    cells: UInt8[np.ndarray, "h w"] | UInt32[np.ndarray, "h w"]
+    width: int
+    height: int
+    raw: bytes  # cells row by row, of one byte (indices) or four
+    line: int  # cells from one row to the next
+    first: int = 0  # where in a row its first pixel is
     entries: bytes = b""  # red, green and blue of each index
     alphas: bytes = b""  # of the first indices; those without one are opaque
+
+    @property
+    def cells(self) -> UInt8[np.ndarray, "h w"] | UInt32[np.ndarray, "h w"]:
+        """The pixels without what is between the rows."""
+        rows = np.frombuffer(self.raw, dtype="u1" if self.entries else "<u4").reshape(self.height, self.line)
+        return rows[:, self.first : self.first + self.width]
 
 
 def read_plain(body: bytes, most: int) -> PlainPng | None:
     """Return the picture of a plain PNG of at most so many pixels; None for any other bytes, before it is decoded."""
-    if not body.startswith(PNG + b"\0\0\0\rIHDR") or zlib.crc32(body[12:29]) != int.from_bytes(body[29:33], "big"):
+    if not body.startswith(_START) or not body.endswith(_END) or len(body) < _LEAST:
         return None
-    width, height, depth, kind, *rest = _HEAD.unpack_from(body, 16)
+    width, height, depth, kind, compression, filters, interlaced, checksum = _HEAD.unpack_from(body, 16)
     raw = _RAW.get((depth, kind))
-    if raw is None or any(rest) or not 0 < width * height <= most:
+    if raw is None or compression or filters or interlaced or not 0 < width * height <= most:
         return None
-    chunks = _chunks(body, (b"PLTE", b"tRNS", b"IDAT", b"IEND") if kind == _INDEXED else (b"IDAT", b"IEND"))
+    if zlib.crc32(body[12:29]) != checksum:
+        return None
+    chunks = _chunks(body, (b"PLTE", b"tRNS", b"IDAT") if kind == _INDEXED else (b"IDAT",))
     if chunks is None or (kind == _INDEXED and not _has_plain_palette(chunks)):
         return None
     try:
-        cells = _pixels(chunks[b"IDAT"], (width, height), raw)
+        return _read(chunks, width, height, raw)
     except (ValueError, OSError, zlib.error):  # they are damaged or end early
         return None
-    return PlainPng(cells, chunks.get(b"PLTE", b""), chunks.get(b"tRNS", b""))
 
 
-def _pixels(data: bytes, size: tuple[int, int], raw: str) -> UInt8[np.ndarray, "h w"] | UInt32[np.ndarray, "h w"]:
+def _read(chunks: dict[bytes, bytes], width: int, height: int, raw: str) -> PlainPng:
+    data, entries, alphas = chunks[b"IDAT"], chunks.get(b"PLTE", b""), chunks.get(b"tRNS", b"")
     if raw in ("P", "P;4"):
-        cells = _unfiltered(data, *size, depth=8 if raw == "P" else 4)
-        if cells is not None:
-            return cells
-    image = Image.frombytes(raw.partition(";")[0], size, data, "zip", raw)
+        plain = _unfiltered(data, width, height, depth=8 if raw == "P" else 4)
+        if plain:
+            return PlainPng(width, height, *plain, entries, alphas)
+    image = Image.frombytes(raw.partition(";")[0], (width, height), data, "zip", raw)
     if image.mode != "P":
         image = image if raw == "RGBA" else image.convert("RGBA")
-    return np.frombuffer(image.tobytes(), dtype="u1" if image.mode == "P" else "<u4").reshape(size[::-1])
+    return PlainPng(width, height, image.tobytes(), width, 0, entries, alphas)
 
 
-def _unfiltered(data: bytes, width: int, height: int, depth: int) -> UInt8[np.ndarray, "h w"] | None:
-    """Return indices of 4 or 8 bits that no filter has changed, as is usual with palettes; None for others."""
+def _unfiltered(data: bytes, width: int, height: int, depth: int) -> tuple[bytes, int, int] | None:
+    """Return rows of indices of 4 or 8 bits that no filter has changed, as is usual with palettes; None for others."""
     line = 1 + (width * depth + 7) // 8  # begins with the number of its filter
     if height * line > SMALL:
         return None
@@ -74,9 +89,8 @@ def _unfiltered(data: bytes, width: int, height: int, depth: int) -> UInt8[np.nd
     if len(raw) != height * line or not inflater.eof or raw[::line].strip(b"\0"):
         return None
     if depth == 8:  # noqa: PLR2004 - bits
-        return np.frombuffer(raw, dtype=np.uint8).reshape(height, line)[:, 1:]
-    halves = raw.hex().encode().translate(_HEX)
-    return np.frombuffer(halves, dtype=np.uint8).reshape(height, 2 * line)[:, 2 : 2 + width]
+        return raw, line, 1
+    return raw.hex().encode().translate(_HEX), 2 * line, 2
 
 
 def _has_plain_palette(chunks: dict[bytes, bytes]) -> bool:
@@ -88,14 +102,17 @@ def _has_plain_palette(chunks: dict[bytes, bytes]) -> bool:
 
 
 def _chunks(body: bytes, kinds: tuple[bytes, ...]) -> dict[bytes, bytes] | None:
-    """Return the chunks after the head by name; None unless each is sound, of these kinds, in this order and alone."""
+    """Return the chunks between head and end by name; None unless each is sound, of these kinds, in this order."""
     found: dict[bytes, bytes] = {}
-    at, expected = 33, iter(kinds)
-    while at + 12 <= len(body):
-        length, name = _CHUNK.unpack_from(body, at)
+    at, stop, expected = 33, len(body) - len(_END), iter(kinds)
+    length, name = _CHUNK.unpack_from(body, at)
+    while at < stop:
         end = at + 8 + length
-        if name not in expected or zlib.crc32(body[at + 4 : end]) != int.from_bytes(body[end : end + 4], "big"):
-            return None  # looking for a name in an iterator uses up what comes before it
+        if end + 4 > stop or name not in expected:  # looking for a name in an iterator uses up what comes before it
+            return None
+        checksum, length, following = _NEXT.unpack_from(body, end)
+        if zlib.crc32(body[at + 4 : end]) != checksum:
+            return None
         found[name] = body[at + 8 : end]
-        at = end + 4
-    return found if at == len(body) and b"IEND" in found and b"IDAT" in found else None
+        at, name = end + 4, following
+    return found if b"IDAT" in found else None

@@ -22,6 +22,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _ZLIB_HEAD = b"\x78\x01"  # deflate with a window of 32 KiB, the fastest level
 _BLOCK = 0xFFFF  # bytes that one stored block can hold
 _SPARE_BYTES = 1 << 16  # of a foreign file, for its palette, texts and heads
+_NUMBERS = bytes(range(256))
 _BYTES_A_PIXEL = 8  # of a foreign file: 16-bit RGBA, not packed at all
 
 
@@ -35,13 +36,11 @@ def encode_png(sprite: UInt8[np.ndarray, "h w"], palette: Palette) -> bytes:
     895
     """
     h, w = sprite.shape
-    if not sprite.size or int(sprite.max()) >= len(palette):
+    if not sprite.size or sprite.tobytes().translate(None, _NUMBERS[: len(palette)]):
         raise ValueError(f"a sprite of shape {sprite.shape} is empty or uses colours outside the palette.")
     lines = np.zeros((h, w + 1), dtype=np.uint8)  # each line begins with its filter: 0, none
     lines[:, 1:] = sprite
-    head = struct.pack(">IIBBBBB", w, h, 8, 3, 0, 0, 0)  # 8-bit indices into a palette, not interlaced
-    body = _chunk(b"IDAT", _stored(lines.tobytes()))
-    return b"".join((_SIGNATURE, _chunk(b"IHDR", head), _palette_chunk(palette.rgb.tobytes()), body, _END))
+    return b"".join((_head(h, w, palette.rgb.tobytes()), _chunk(b"IDAT", _stored(lines.tobytes())), _END))
 
 
 def shows(body: bytes, sprite: UInt8[np.ndarray, "h w"], palette: Palette) -> bool:
@@ -88,9 +87,11 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + named + zlib.crc32(named).to_bytes(4, "big")
 
 
-@lru_cache(maxsize=16)
-def _palette_chunk(rgb: bytes) -> bytes:
-    return _chunk(b"PLTE", rgb)
+@lru_cache(maxsize=1 << 10)
+def _head(h: int, w: int, rgb: bytes) -> bytes:
+    """Return what stands before the pixels: 8-bit indices into a palette, not interlaced."""
+    size = struct.pack(">IIBBBBB", w, h, 8, 3, 0, 0, 0)
+    return b"".join((_SIGNATURE, _chunk(b"IHDR", size), _chunk(b"PLTE", rgb)))
 
 
 _END = _chunk(b"IEND", b"")

@@ -5,7 +5,7 @@ import importlib.metadata
 import os
 import secrets
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +162,11 @@ def code_version() -> str:
 
 def made_with() -> dict[str, str]:
     """Return the versions of the libraries whose own bytes stand in a release's files: Parquet, PNGs and plots."""
+    return dict(_libraries())
+
+
+@cache
+def _libraries() -> dict[str, str]:
     found = {}
     for name in ("matplotlib", "pillow", "pyarrow"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

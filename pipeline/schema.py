@@ -27,6 +27,7 @@ class Layout:
 
     schema: pa.Schema
     byte_split: tuple[str, ...] = ()  # small numbers, which Parquet holds in four bytes: split into planes, three are 0
+    unfiltered: tuple[str, ...] = ()  # nobody asks for a range of these: their least and most values are not kept
     dictionary: tuple[str, ...] = ()  # values that come again within a row group
     codec: Codec = "zstd"
     level: int | None = 3  # of zstd
@@ -75,7 +76,10 @@ def _records(lost: tuple[str, ...] = ()) -> Layout:
         *[(name, pa.string(), _value("string")) for name in PROVENANCE_COLUMNS],
         ("digest", pa.string(), _value("string")),
     ]
-    return Layout(schema=_schema([field for field in fields if field[0] not in lost]))
+    return Layout(
+        schema=_schema([field for field in fields if field[0] not in lost]),
+        unfiltered=("image.bytes", "image.path", "caption", "sha256", "digest"),
+    )
 
 
 def _tokens() -> Layout:

@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -17,21 +17,18 @@ from palettes.palette import Palette
 from palettes.vocabulary import FIRST_COLOUR, SEPARATORS, Vocabulary
 from pipeline import rows
 from pipeline.crawl.lines import Line
-from pipeline.crawl.pages import gathered, parse_description
 from pipeline.crawl.raw import RawStore
-from pipeline.crawl.readings import MissingDescription
 from pipeline.crawl.sources import Source
-from pipeline.entries import Entry, drop
-from pipeline.index import BuildIndex, Part
+from pipeline.entries import Entry
+from pipeline.index import BuildIndex, EntryRow, Part, opened
 from pipeline.own_code import code_digest
 from pipeline.recipe import TRANSFORM_VERSION, BuildConfig
+from pipeline.record_build import caption_of, described, records_of
 from pipeline.records import Description, Dropped, Record
 from pipeline.release import made_with, write_text
 from pipeline.rows import shard_digest
 from pipeline.schema import record_layouts, windows_config
 from pipeline.shards import ShardFile, ShardWriter, file_sha256, shard_name
-from pipeline.text import NormalText, fit_caption
-from pipeline.tokenizer import encode_record
 
 BATCH = 128  # records in memory at once
 WIDE = 9  # side of windows beyond which fewer records go into a batch: a record's windows are k² times its ids
@@ -97,79 +94,28 @@ def ready() -> None:
     """Do nothing: a process that was asked to has begun, and imported what it needs."""
 
 
-def make_record(
-    entry: Entry[Line], page: Description, sprite: UInt8[np.ndarray, "h w"], config: BuildConfig, vocabulary: Vocabulary
-) -> Record:
-    """Return the finished record of an entry; ValueError says why it cannot be one."""
-    caption = caption_of(page, sprite, config)
-    listing, miniature, description = entry.listing, entry.miniature, entry.descriptions[0]
-    return Record(
-        id=listing.key,
-        group=listing.group,
-        number=listing.number,
-        name=listing.name,
-        form=listing.form,
-        language=page.language,
-        sprite=sprite,
-        caption=caption.text,
-        ids=encode_record(sprite, caption.text, vocabulary),
-        source_url=description.url,
-        image_url=miniature.url,
-        revision=" ".join(page.revision for page in entry.descriptions if page.revision),
-        retrieved_at=max(miniature.time, *(page.time for page in entry.descriptions)),
-        sha256=miniature.sha256,
-        licence=_both(_joined(page.licence for page in entry.descriptions), miniature.licence),
-        attribution=_both(_joined(page.attribution for page in entry.descriptions), miniature.attribution),
-        replaced=caption.replaced,
-    )
-
-
-def caption_of(page: Description, sprite: UInt8[np.ndarray, "h w"], config: BuildConfig) -> NormalText:
-    """Return what a page says within the budget that a sprite gives; ValueError when that is too little."""
-    budget = round(sprite.shape[0] * (sprite.shape[1] + 1) * config.text_share / (1 - config.text_share))
-    caption = fit_caption(page.paragraphs, budget, config.max_caption)
-    if not caption.text:
-        raise ValueError(
-            f"the first sentence has no character of the vocabulary, or more than {config.max_caption} characters"
-        )
-    if len(caption.text) < config.min_caption:
-        raise ValueError(f"the text is shorter than min_caption: {len(caption.text)} characters")
-    if caption.replaced > config.max_replaced * len(caption.text):
-        raise ValueError(f"more than {config.max_replaced:.0%} of the text's characters have no token")
-    return caption
-
-
-def _joined(stated: Iterable[str]) -> str:
-    """Return what several pages state, each once."""
-    return "; ".join(dict.fromkeys(stated))
-
-
-def _both(text: str, picture: str) -> str:
-    return text if text == picture else f"text: {text}; picture: {picture}"
-
-
 def build_shard(task: ShardTask) -> ShardReport:
     """Build one shard of every config, unless it stands there from a build that was killed.
 
-    Memory holds one batch of records.
+    Memory holds its rows of the index, a kilobyte or two and a sprite each, and one batch of records.
     """
     with BuildIndex(task.index, readonly=True) as index:
-        key = shard_key(task, index)
+        held = index.rows(task.part)
+        key = shard_key(task, held)
         if (kept := _kept(task, key)) is not None:
             return kept
-        report = _build(task, index, key)
+        report = _build(task, held, key)
     write_text(task.report, report.to_json())
     return report
 
 
-def shard_key(task: ShardTask, index: BuildIndex) -> str:
+def shard_key(task: ShardTask, held: Sequence[EntryRow]) -> str:
     """Return the digest of all that shapes a shard's bytes: input, rules, transform, config, and who writes Parquet."""
     rules = {"source": asdict(task.source), "config": asdict(task.config), "arrow": pa.__version__}
     code = [TRANSFORM_VERSION, code_digest(), made_with()]
     head = json.dumps([code, task.palette.digest, task.place, task.count, rules], sort_keys=True)
     digest = hashlib.sha256(head.encode())
-    for body in index.bodies(task.part):
-        digest.update(body.encode() + b"\x1e")
+    digest.update(b"\x1e".join([body for body, *_ in held]))
     return digest.hexdigest()
 
 
@@ -187,7 +133,7 @@ def _kept(task: ShardTask, key: str) -> ShardReport | None:
     return report if report.key == key and whole else None
 
 
-def _build(task: ShardTask, index: BuildIndex, key: str) -> ShardReport:
+def _build(task: ShardTask, held: Sequence[EntryRow], key: str) -> ShardReport:
     vocabulary = Vocabulary(palette=task.palette)
     layouts = record_layouts(task.config.windows)
     dropped: list[Dropped] = []
@@ -199,8 +145,9 @@ def _build(task: ShardTask, index: BuildIndex, key: str) -> ShardReport:
             name: stack.enter_context(ShardWriter(task.out, task.name(name), layout, task.scratch))
             for name, layout in layouts.items()
         }
+        made = records_of(map(opened, held), RawStore(task.raw), task.source, task.config, vocabulary, dropped)
         size = max(1, BATCH * WIDE**2 // max((WIDE, *task.config.windows)) ** 2)
-        for records in _batches(_records(task, index, vocabulary, dropped), size):
+        for records in _batches(made, size):
             batch = rows.records_batch(records, vocabulary.palette, layouts["records"])
             writers["records"].write(batch)
             writers["tokens"].write(rows.tokens_batch(records, layouts["tokens"]))
@@ -238,34 +185,6 @@ def count_tokens(ids: UInt8[np.ndarray, "L"]) -> dict[str, int]:
     pixel = int((ids >= FIRST_COLOUR).sum())
     separator = int((ids <= max(SEPARATORS)).sum())
     return {"text": len(ids) - pixel - separator, "pixel": pixel, "separator": separator}
-
-
-def _records(task: ShardTask, index: BuildIndex, vocabulary: Vocabulary, dropped: list[Dropped]) -> Iterator[Record]:
-    """Yield the records of a shard in id order; what cannot be one goes to `dropped` with stage and reason."""
-    store = RawStore(task.raw)
-    entries = index.entries(task.part)
-    while some := list(islice(entries, BATCH)):  # one work for all of them, then the next: a processor does that faster
-        read = [described(entry, store, task.source) for entry, _ in some]
-        for (page, entry), (_, sprite) in zip(read, some, strict=True):
-            if not isinstance(page, Description):
-                dropped.append(drop(entry.listing, "description", page.reason, entry.descriptions[0].url))
-                continue
-            try:
-                yield make_record(entry, page, sprite, task.config, vocabulary)
-            except ValueError as error:
-                dropped.append(drop(entry.listing, "text", str(error), entry.descriptions[0].url))
-
-
-def described(
-    entry: Entry[Line], store: RawStore, source: Source
-) -> tuple[Description | MissingDescription, Entry[Line]]:
-    """Return what all pages of an entry say together, and the entry with those pages that said something."""
-    language = entry.listing.language
-    read = [parse_description(store.get(page.sha256), page.title, language, source) for page in entry.descriptions]
-    spoke = tuple(page for page, said in zip(entry.descriptions, read, strict=True) if isinstance(said, Description))
-    if not spoke or len(spoke) == len(read):
-        return gathered(read), entry
-    return gathered(read), replace(entry, descriptions=spoke)
 
 
 def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:

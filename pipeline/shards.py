@@ -53,16 +53,15 @@ class ShardWriter:
         self._waiting = 0
         self._rows = 0
         self._content = hashlib.sha256()
-        split = set(layout.byte_split)
-        leaves = _leaves(layout.schema)
+        unsought = {*layout.byte_split, *layout.unfiltered}  # nobody asks for a range of ids either
         self._writer = pq.ParquetWriter(
             self._part,
             layout.schema,
             compression=layout.codec,
             compression_level=layout.level,
             use_dictionary=list(layout.dictionary) or False,
-            column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT") or None,
-            write_statistics=[leaf for leaf in leaves if leaf not in split],  # nobody filters by an id's least and most
+            column_encoding=dict.fromkeys(layout.byte_split, "BYTE_STREAM_SPLIT") or None,
+            write_statistics=[leaf for leaf in _leaves(layout.schema) if leaf not in unsought],
             write_page_index=True,
             use_content_defined_chunking=True,  # an edited row moves its own pages only: the Hub stores the rest once
             store_schema=True,

@@ -2,11 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from palettes.vocabulary import BYTES
+from pipeline.sentences import last_end, spans
 
 #: What has no token and a fair stand-in, by what it is. All else that the vocabulary lacks goes. Case folds first.
 GROUPS: dict[str, dict[str, str]] = {
@@ -36,62 +37,16 @@ _SPACES = bytes(b for b in range(0x80) if chr(b).isspace())
 _CAPITALS = bytes(range(ord("A"), ord("Z") + 1))
 _PLAIN = "".join(sorted(_KEPT)).encode() + _CAPITALS  # ASCII that only loses its case
 _FAMILIAR = _PLAIN + _SPACES  # ASCII that nothing stands in for
+_UNFAMILIAR = re.compile(f"[^{re.escape(_FAMILIAR.decode())}]")
+#: Characters beyond ASCII that never join with one before them: Latin letters, and marks of typography.
+_COMPOSED = frozenset(map(chr, (*range(0x300), *range(0x2010, 0x2040))))
 _LOWER = bytes.maketrans(_SPACES + _CAPITALS, b" " * len(_SPACES) + _CAPITALS.lower())
+_SPACED = re.compile("  ")  # looked for in less time than `in` takes, where every sixth character is a space
 _FEW = 24  # different characters: up to so many are replaced one after the other, more in one pass
-#: White space inside guillemets, and the no-break space that French sets before marks; other languages set neither.
-_FRENCH = re.compile(r"(?<=«)[\u00a0\u202f]+|(?<=«)(?<![^\s(\[]«)\s+|[\u00a0\u202f]+(?=[!?;:»])|\s+(?=»(?!\w))")
-#: A mark, at most one sign behind it that closes a quotation, and white space before a letter or digit; or a ¿ or ¡.
-_END = r"""(?:["'”»’›“‘«)]|[ \u00a0\u202f][»›](?!\w))?(?P<space>\s+(?=[^\w\s]*(?:[«‹]\s+[^\w\s]*)?\w)|(?=[¿¡]))"""
-_ENDS = {mark: re.compile(re.escape(mark) + _END) for mark in ".!?…"}  # one literal in front is found ten times faster
-#: Abbreviations, without their last dot and in lower case, behind which a sentence goes on whatever follows.
-ALWAYS = {
-    "English": "mr mrs ms dr st jr e.g i.e vs viz cf approx",
-    "French": "p.ex c.-à-d mme mlle mgr",
-    "German": "z.b d.h u.a bzw ca evtl ggf sog inkl vgl",
-    "Spanish": "p.ej aprox",
-    "Italian": "p.es dott",
-    "Portuguese": "p.ex exmo exma",
-    "Polish": "np tzw tzn m.in inż ks św ul",
-    "Czech": "např tzv tj",
-    "Turkish": "örn bkz",
-    "Nordic": "t.ex bl.a f.eks d.v.s dvs jfr jf",
-    "Dutch": "bijv dhr mevr o.a",
-    "Vietnamese": "tp ths",
-}
-#: Titles: the same, where they begin with a capital and a capital follows.
-TITLES = {
-    "English": "prof rev gen col capt lt sgt sen rep gov hon mt messrs",
-    "French": "m mm",
-    "German": "hr fr",
-    "Spanish": "sr sra srta dra dña",
-    "Italian": "sig sig.ra",
-    "Portuguese": "sr sra dra",
-    "Czech": "ing",
-    "Turkish": "sn",
-}
-#: The same, where a digit follows.
-COUNTED = {
-    "English": "no nos vol fig art p pp ch",
-    "French": "env n chap",
-    "German": "nr s abb bd kap",
-    "Spanish": "núm pág págs",
-    "Polish": "ok str",
-    "Czech": "č cca str",
-    "Nordic": "kl bl",
-}
-#: The same, where a small letter follows: they may as well end a sentence.
-HALFWAY = {"English": "etc al inc co", "German": "usw usf", "Italian": "ecc", "Polish": "itd itp", "Czech": "atd apod",
-           "Turkish": "vb", "Nordic": "osv m.m"}  # fmt: skip
-_ALWAYS, _TITLES, _COUNTED, _HALFWAY = (
-    frozenset(" ".join(words.values()).split()) for words in (ALWAYS, TITLES, COUNTED, HALFWAY)
-)
-_SECOND = frozenset({"ex", "ej", "es"})  # of what is written "p. ex."
-_BEFORE_NAMES = frozenset(
-    ("of", "by", "and", "with", "from", "for", "to", "von", "und", "mit", "et", "de", "par", "y", "e", "di")
-)
-_SHORTENED = _ALWAYS | _TITLES | _COUNTED | _HALFWAY | _SECOND
-_LONGEST = max(map(len, _SHORTENED))
-_OPENING = "\"'([{«‹»„“‘‚”—–-¿¡"
+#: White space that French sets behind an opening guillemet, and no-break spaces before marks.
+_OPENED = re.compile(r"«(?:[\u00a0\u202f]+|(?<![^\s(\[]«)\s+)")
+_MARKED = re.compile(r"[\u00a0\u202f]+(?=[!?;:»])")
+_BY_SENTENCE = "«»\u00a0\u202f¿¡"  # what is read otherwise at the ends of a sentence than within a paragraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,110 +70,66 @@ def normalize_text(text: str) -> NormalText:
 
 def _normal(text: str) -> tuple[str, int]:
     """Return the text with tokens only, and how many characters had none."""
-    folded, odd = _folded(text)
+    return _folded(text if text.isascii() else _unspaced(text))
+
+
+def _unspaced(text: str) -> str:
+    """Return a text without the white space that French sets inside guillemets and before marks, as no other does."""
+    if "«" in text:
+        text = _OPENED.sub("«", text)
+    if "\u00a0" in text or "\u202f" in text:
+        text = _MARKED.sub("", text)
+    if "»" in text:  # but where a word follows, it opens a quotation
+        parts = text.split("»")
+        for place, behind in enumerate(parts[1:]):
+            if not (behind[:1].isalnum() or behind[:1] == "_"):
+                parts[place] = parts[place].rstrip()
+        text = "»".join(parts)
+    return text
+
+
+def _folded(text: str) -> tuple[str, int]:
+    """Return the text with tokens only, and how many characters had none, where French spacing is gone."""
+    odd = _odd(text)
     different = set(odd)
+    if not _COMPOSED.issuperset(different):
+        text = unicodedata.normalize("NFC", text)
+        odd = _odd(text)
+        different = set(odd)
+    replaced = 0
     if len(different) > _FEW:
-        folded = _WITHOUT_TOKEN.sub(lambda found: _stand_in(found[0]), folded)
+        text = _UNFAMILIAR.sub(lambda found: _meaning(found[0])[0], text)
+        replaced = sum(_meaning(character)[1] for character in odd)
     else:
         for character in different:  # no stand-in holds a character that has one itself, so the order is free
-            folded = folded.replace(character, _stand_in(character))
-    if "  " in folded or not folded.isprintable():
-        return " ".join(folded.split()), len(odd)
-    return folded.strip(), len(odd)
+            stand_in, without = _meaning(character)
+            text = text.replace(character, stand_in)
+            replaced += without * odd.count(character)
+    folded = text.encode().translate(_LOWER).decode()
+    return (" ".join(folded.split()) if _SPACED.search(folded) else folded.strip()), replaced
 
 
-def _folded(text: str) -> tuple[str, Sequence[str]]:
-    """Return the text without its case and without French spacing, and each character in it that has no token."""
-    if text.isascii():
-        body = text.encode()
-        return body.translate(_LOWER).decode(), body.translate(None, _FAMILIAR).decode()
-    if "«" in text or "»" in text or "\u00a0" in text or "\u202f" in text:
-        text = _FRENCH.sub("", text)
-    folded = unicodedata.normalize("NFC", text).casefold()
-    return folded, _WITHOUT_TOKEN.findall(folded)
+def _odd(text: str) -> str:
+    """Return each character of a text that does more than lose its case or become a space."""
+    return text.encode("utf-8", "surrogatepass").translate(None, _FAMILIAR).decode("utf-8", "surrogatepass")
 
 
 @lru_cache(maxsize=4096)
+def _meaning(character: str) -> tuple[str, int]:
+    """Return what becomes of one such character, and how many without a token it is, once its case is folded."""
+    if character.isspace():
+        return " ", 0
+    folded = character.casefold()
+    odd = _WITHOUT_TOKEN.findall(folded)
+    return "".join(_stand_in(one) if one in odd else one for one in folded), len(odd)
+
+
 def _stand_in(character: str) -> str:
     """Return what stands for one character that has no token: by the table, else its bare letters, else nothing."""
     if character in REPLACEMENTS:
         return REPLACEMENTS[character]
     bare = unicodedata.normalize("NFKD", character).casefold()
     return "".join(REPLACEMENTS.get(c, c if c in _KEPT else "") for c in bare)
-
-
-def sentences(text: str) -> list[str]:
-    """Split a text at sentence ends; the white space between them goes.
-
-    A mark ends no sentence behind an abbreviation of any of the languages in ALWAYS, TITLES, COUNTED and HALFWAY,
-    behind initials, and, where it is an ellipsis, before a small letter.
-
-    >>> sentences('Mr. Mime flies. It eats 3.5 kg a day! "Yes." Or so.')
-    ['Mr. Mime flies.', 'It eats 3.5 kg a day!', '"Yes."', 'Or so.']
-    """
-    text = text.strip()
-    return [text[begin:end] for begin, end in _spans(text)]
-
-
-def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where each sentence of a text without white space at its ends begins and ends."""
-    begin = 0
-    marks = [mark for mark in _ENDS if mark in text]
-    ends = [end for mark in marks for end in _ENDS[mark].finditer(text)]
-    if len(marks) > 1:
-        ends.sort(key=re.Match.start)
-    for found in ends:
-        mark, end = found.start(), found.start("space")
-        if end - mark > 1 or not _goes_on(text, mark, found.end()):
-            yield begin, end
-            begin = found.end()
-    if begin < len(text):
-        yield begin, len(text)
-
-
-def _goes_on(text: str, mark: int, after: int) -> bool:
-    """Say whether the mark at `mark` ends no sentence; `after` is where the next would begin."""
-    word = text[max(text.rfind(" ", 0, mark) + 1, mark - _LONGEST - 2) : mark]
-    if len(word) > 1 and word.isalpha() and word.lower() not in _SHORTENED:  # nearly all are such words
-        return text[mark] == "…" and text[after].islower()
-    following = text[after]
-    if text[mark] != ".":
-        return text[mark] == "…" and following.islower()
-    words = word.rsplit(None, 1)
-    word = words[-1].lstrip(_OPENING) if words else ""
-    if word.endswith("."):
-        return word.endswith("..") and following.islower()
-    if len(word) == 1 and word.isalpha():
-        return _is_initial(text, mark, after) or (word.lower() in _COUNTED and following.isdigit())
-    return _is_shortened(word, following) or (word in _SECOND and text[max(mark - 5, 0) : mark - 3] == "p.")
-
-
-def _is_shortened(word: str, following: str) -> bool:
-    """Say whether a word with a dot behind it is an abbreviation that ends no sentence before `following`."""
-    low = word.lower()
-    return (
-        low in _ALWAYS
-        or (low in _COUNTED and following.isdigit())
-        or (low in _HALFWAY and following.islower())
-        or (low in _TITLES and word[0].isupper() and following.isupper())
-    )
-
-
-def _is_initial(text: str, mark: int, after: int) -> bool:
-    """Say whether the single letter before `mark` belongs to a name, as in J. R., or to letters such as z. B."""
-    letter, following = text[mark - 1], text[after : after + 3]
-    before = text[max(mark - 42, 0) : mark - 1].split()  # some words before it are enough
-    last = before[-1].lstrip(_OPENING) if before else ""
-    if following[1:2] == "." and following[:1].isalpha():
-        return True
-    if letter == "p" and text[after : after + 2] in _SECOND:
-        return True
-    if len(last) == len("z.") and last[0].isalpha() and last[1] == ".":
-        return True
-    if not (letter.isupper() and following[:1].isupper()):
-        return False
-    title = letter.lower() in _TITLES and not last.isdigit()
-    return title or not last or last[0].isupper() or last in _BEFORE_NAMES  # "vitamin C. It" ends, "of J. Smith" not
 
 
 def fit_caption(paragraphs: Sequence[str], budget: int, limit: int) -> NormalText:
@@ -229,30 +140,34 @@ def fit_caption(paragraphs: Sequence[str], budget: int, limit: int) -> NormalTex
     those passed on the way because nothing of them has a token.
     """
     taken: list[str] = []
-    length = replaced = passed = 0
-    for sentence, odd in _normal_sentences(paragraphs):
-        if not sentence:
-            passed += odd
-            continue
-        longer = length + len(sentence) + bool(taken)
-        if longer > limit or (taken and longer - budget > budget - length):
-            break
-        taken.append(sentence)
-        length, replaced, passed = longer, replaced + passed + odd, 0
-    return NormalText(text=" ".join(taken), replaced=replaced + passed)
-
-
-def _normal_sentences(paragraphs: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """Yield each sentence as `_normal` gives it; a paragraph that only loses its case is folded as a whole."""
+    length = replaced = 0  # `length` with the space before what comes next
     for paragraph in paragraphs:
-        text = paragraph.strip()
-        if text.isascii() and "  " not in text and not text.encode().translate(None, _PLAIN):
-            folded = text.lower()
-            for begin, end in _spans(text):
-                yield folded[begin:end], 0
-            continue
-        for begin, end in _spans(text):
-            yield _normal(text[begin:end])
+        for part, odd in _parts(paragraph.strip(), min(budget, limit) - length):
+            longer = length + len(part)
+            if part and (longer > limit or (taken and longer - budget > budget - (length - 1))):
+                return NormalText(" ".join(taken), replaced)
+            replaced += odd
+            if part:
+                taken.append(part)
+                length = longer + 1
+    return NormalText(" ".join(taken), replaced)
+
+
+def _parts(text: str, room: int) -> Iterator[tuple[str, int]]:
+    """Yield the sentences of a paragraph as `_normal` gives them; the first ones, if they fit into `room`, at once."""
+    apart = not text.isascii() and any(sign in text for sign in _BY_SENTENCE)
+    after = end = len(text)
+    if end > room:
+        end, after = (0, 0) if apart else last_end(text, room)
+    if end:
+        start = " ".join([_unspaced(text[begin:stop]) for begin, stop in spans(text)]) if apart else text[:end]
+        first = _folded(start)
+        if len(first[0]) <= room:
+            yield first
+        else:
+            after = 0
+    for begin, end in spans(text, after):
+        yield _normal(text[begin:end])
 
 
 def written_table() -> str:
@@ -269,16 +184,3 @@ def written_table() -> str:
 
 def _shown(stand_in: str) -> str:
     return f"`{stand_in.replace(' ', '␣')}`" if stand_in else "nothing"
-
-
-def abbreviations_table() -> str:
-    """Return the table of abbreviations by language in Markdown, as docs/text.md shows it."""
-    kinds = (ALWAYS, TITLES, COUNTED, HALFWAY)
-    lines = [
-        "| language | always | with a capital, before one | before a digit | before a small letter |",
-        "|---|---|---|---|---|",
-    ]
-    for language in dict.fromkeys(name for kind in kinds for name in kind):
-        cells = (", ".join(f"{word}." for word in kind.get(language, "").split()) for kind in kinds)
-        lines.append(f"| {language} | {' | '.join(cells)} |")
-    return "\n".join(lines)

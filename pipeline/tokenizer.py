@@ -6,6 +6,7 @@ is appended: TAB, or LF on the segment's last row. The caption may come first; t
 
 from collections.abc import Sequence
 from enum import IntEnum
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -19,9 +20,12 @@ Segment = str | UInt8[np.ndarray, "_ _"]
 
 # Texts and separators go through `bytes`: its methods look at a thousand ids in well under a microsecond.
 _LF, _TAB, _NUL = bytes([LF]), bytes([TAB]), bytes([NUL])
-_NEVER_IN_TEXT = (bytes([NO_TOKEN]), _NUL, _TAB, _LF)
+_NO_ID = bytes([NO_TOKEN])
+_NEVER_IN_TEXT = (_NO_ID, _NUL, _TAB, _LF)
 _ID_TO_BYTE = bytes.maketrans(bytes(range(FIRST_COLOUR)), BYTES)
 _BYTE_TO_ID = bytes(BYTES.index(byte) if byte in BYTES else NO_TOKEN for byte in range(256))
+#: In a portion of captions LF stands between them, and may stand in none.
+_CAPTION_TO_ID = bytes(NO_TOKEN if one in (NUL, TAB) else one for one in _BYTE_TO_ID)
 _NUMBERS = bytes(range(256))
 _FIRST = np.uint8(FIRST_COLOUR)
 
@@ -54,6 +58,41 @@ def encode_record(
     """
     image: tuple[Segment, ...] = (shape_text(*sprite.shape), sprite)
     return encode((*image, caption) if order == "image_first" else (caption, *image), vocabulary)
+
+
+def encode_records(
+    sprites: Sequence[UInt8[np.ndarray, "_ _"]], captions: Sequence[str], vocabulary: Vocabulary
+) -> tuple[UInt8[np.ndarray, "N"], list[int]]:
+    """Return the ids of records, image first, in one array, and where each begins, with the end of the last.
+
+    All at once they cost half of what they do one by one. ValueError when one of them has no ids, as `encode_record`.
+
+    >>> encode_records([np.array([[1]], dtype=np.uint8)], ["a"], Vocabulary())[0].tolist()
+    [6, 14, 9, 3, 14, 7, 2, 59, 2, 32, 2]
+    """
+    texts = "\n".join(captions).encode().translate(_CAPTION_TO_ID)
+    cells = np.frombuffer(b"".join([sprite.tobytes() for sprite in sprites]), dtype=np.uint8)
+    said = texts.split(_LF) if captions else []
+    fits = cells.max(initial=0) < len(vocabulary.palette) and all(sprite.size for sprite in sprites)
+    if not fits or len(said) != len(captions) or _NO_ID in texts:
+        for sprite, caption in zip(sprites, captions, strict=True):
+            encode_record(sprite, caption, vocabulary)  # raises, and says what is wrong with it
+    parts: list[bytes] = []
+    starts = [0]
+    for sprite, text in zip(sprites, said, strict=True):
+        frame = _frame(*sprite.shape)
+        parts += (frame, text, _LF)
+        starts.append(starts[-1] + len(frame) + len(text) + 1)
+    ids = np.frombuffer(bytearray().join(parts), dtype=np.uint8)
+    ids[ids == NUL] = cells + _FIRST
+    return ids, starts
+
+
+@lru_cache(maxsize=4096)
+def _frame(h: int, w: int) -> bytes:
+    """Return the ids of a shape and of an image of it, whose colours are left NUL."""
+    shape = shape_text(h, w).encode().translate(_BYTE_TO_ID)
+    return shape + _LF + _TAB.join([_NUL * w] * h) + _LF
 
 
 def shape_text(h: int, w: int) -> str:

@@ -209,35 +209,35 @@ def _near(
     sides: Int[np.ndarray, "2 n"],
 ) -> Iterator[Int64[np.ndarray, "2 _"]]:
     """Yield the pairs of rows of one bucket whose sides agree and whose fingerprints differ in RADIUS bits at most."""
-    ends = np.cumsum(sizes)
+    steps = np.arange(1, min(NEIGHBOURS + 1, int(sizes.max(initial=1))))
+    ends = np.cumsum(sizes)[np.searchsorted(-sizes, -steps) - 1]  # of the buckets of more rows than these
     buckets = np.repeat(np.arange(len(sizes)), sizes)
     first = np.ascontiguousarray(words[order, :WORDS].T)
-    waiting, count = [np.zeros((2, 0), dtype=np.int64)], 0
-    for step in range(1, min(NEIGHBOURS + 1, sizes.max(initial=0))):
-        end = ends[np.searchsorted(-sizes, -step) - 1]  # of the buckets of more than `step` rows
+    near: list[Int64[np.ndarray, "_"]] = []  # for each step since the last time, the first rows of its pairs
+    count, begun = 0, 1
+    for step, end in zip(steps.tolist(), ends.tolist(), strict=True):
         differ = np.bitwise_count(first[:, : end - step] ^ first[:, step:end])
-        heads = differ[0] + differ[1]
-        near = heads <= HEAD_RADIUS
-        for more in differ[HEAD:]:
-            heads += more  # beyond 255 it begins anew: some that are far look near, and are found out later
-        one = np.flatnonzero(near & (heads <= RADIUS))
-        one = one[buckets[one] == buckets[one + step]]
-        waiting.append(np.array([order[one], order[one + step]]))
-        count += len(one)
-        if count >= COMPARED:
-            yield _agreeing(np.concatenate(waiting, axis=1), words, sides)
-            waiting, count = waiting[:1], 0
-    yield _agreeing(np.concatenate(waiting, axis=1), words, sides)
+        # beyond 255 a sum begins anew: some that are far look near, and are found out later
+        near.append(np.flatnonzero(np.add.reduce(differ, axis=0, dtype=np.uint8) <= RADIUS))
+        count += len(near[-1])
+        if count >= COMPARED or step == len(steps):
+            one = np.concatenate(near)
+            other = one + np.repeat(steps[begun - 1 : step], [len(some) for some in near])
+            same = buckets[one] == buckets[other]
+            yield _agreeing(np.stack([order[one[same]], order[other[same]]]), words, sides)
+            near, count, begun = [], 0, step + 1
 
 
 def _agreeing(
     pairs: Int64[np.ndarray, "2 m"], words: UInt64[np.ndarray, "n 8"], sides: Int[np.ndarray, "2 n"]
 ) -> Int64[np.ndarray, "2 _"]:
-    """Return those pairs that are near in all bits and agree in their sides."""
+    """Return those pairs that are near in all bits, and in the first ones, and agree in their sides."""
     one, other = pairs
-    differ = np.bitwise_count(words.take(one, axis=0) ^ words.take(other, axis=0)).view(np.uint64).ravel()
+    counts = np.bitwise_count(words.take(one, axis=0) ^ words.take(other, axis=0))
+    differ = counts.view(np.uint64).ravel()
     differ = (differ & _ODD) + (differ >> np.uint64(8) & _ODD)  # eight counts of 8 bits to four of 16
-    near = np.flatnonzero(differ * _SUM >> np.uint64(48) <= RADIUS)
+    heads = counts[:, :HEAD].sum(axis=1)
+    near = np.flatnonzero((heads <= HEAD_RADIUS) & (differ * _SUM >> np.uint64(48) <= RADIUS))
     pairs = one, other = pairs[:, near]
     agreeing: Int64[np.ndarray, "2 _"] = pairs[:, sides_agree(sides[:, one], sides[:, other]).all(axis=0)]
     return agreeing

@@ -19,9 +19,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flows import challenge, champion_tasks, model_tasks, promoting
-from flows.champions import CHAMPIONS, Decision
-from flows.promoting import PromotionEvent
+from flows import challenge, model_tasks
+from flows.champion import promoting
+from flows.champion import tasks as champion_tasks
+from flows.champion.champions import CHAMPIONS, Decision
+from flows.champion.promoting import PromotionEvent
 from pipeline.build import build
 from pipeline.checks import check
 from pipeline.publishing.places import Places

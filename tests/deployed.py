@@ -16,7 +16,7 @@ from uuid import UUID
 
 import httpx
 
-from flows.run_processes import run_processes
+from flows.deploy.run_processes import run_processes
 
 ROOT = Path(__file__).parents[1]
 LONG = 240.0  # seconds that anything may take on a machine that does other things

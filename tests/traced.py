@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flows.champions import Challenger, Champion, ChampionModel, Champions, Decision
+from flows.champion.champions import Challenger, Champion, ChampionModel, Champions, Decision
 from flows.settings import DataRoot
 from model.config import TrainConfig
 from pipeline.build import build

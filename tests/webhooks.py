@@ -19,8 +19,8 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from flows.releasing import ReleaseEvent
-from flows.webhook import NewTag, webhook_app
-from flows.webhook_deliveries import Deliveries, Memory
+from flows.webhook.deliveries import Deliveries, Memory
+from flows.webhook.service import NewTag, webhook_app
 from pipeline.records import DatasetVersion
 
 SECRET = "canary-of-the-webhook-0123456789"  # noqa: S105 - a canary, nobody's secret

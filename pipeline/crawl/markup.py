@@ -1,48 +1,33 @@
-"""Bodies as markup: what is HTML is parsed, what is not is refused with a reason, and tables become grids of cells."""
+"""Bodies as markup: what is HTML is parsed, what is not is refused with a reason."""
 
 import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import quote
 
 from lxml import etree
 
 from pipeline.crawl.names import clean
-from pipeline.crawl.walls import LOOKED_AT, is_challenge
+from pipeline.crawl.walls import is_challenge
 
-MAX_SPAN = 200  # rows or columns one cell may cover: more is a mistake, or an attack on memory
-MAX_COLUMNS = 200
 _BINARY = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"%PDF", b"PK\x03\x04", b"\x1f\x8b", b"RIFF")
 #: Ids are looked for in headings alone, so the parser needs no table of them: a third of its time.
 _PARSER = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, collect_ids=False)
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _CONTAINERS = frozenset({"div", "section", "blockquote", "center", "article", "main"})
 _BOXES = frozenset({"thumb", "toc", "noprint", "navbox", "hatnote"})  # containers that are no part of the text
-_SPANS = frozenset({"rowspan", "colspan"})
-_CELLS = frozenset({"td", "th"})
-_PARTS = frozenset({"thead", "tbody", "tfoot"})
 _END = b"<!-- \nNewPP limit report"  # MediaWiki ends an article with it; what follows is menus, half of a page
 _NEXT = {b"%d" % rank: re.compile(rb"<h[1-%d](?:\s[^<>]*)?>" % rank) for rank in range(1, 7)}
 _SILENT = frozenset({"script", "style", "figure", "table", "rt", "rp", "noscript", "template"})
 _APART = frozenset({"br", "p", "div", "li", "dd", "dt", "ul", "ol", "dl", "blockquote", "center", *_HEADINGS})
 _SILENT_CLASS = re.compile(r"(?:^|\s)(?:reference|mw-editsection|thumb|noprint|mw-cite-backlink)(?:\s|$)")
-#: Parts of all words in tags and scripts that walls.py looks for; they begin with one letter, to be missed quickly.
-_WALL_WORDS = re.compile(rb"c(?:hallenge-|f-challenge|f-browser-verification|f_chl_opt|aptcha|apsula_resource)")
-_SIGNED = 4096  # bytes in which a wiki names its software, if it does
-_WALL_TITLES = (b"moment", b"attention", b"wait", b"restrict", b"ddos", b"sucuri", b"bot", b"human")
+_SPACED = re.compile("  ")  # looked for in less time than `in` takes, where every sixth character is a space
+_SHOWN = bytes(range(ord(" "), ord("~") + 1))  # ASCII that an eye can see
 _MARK = re.compile(
     r"\s?\[\s*(?:\d+|[a-z]|(?:note|nb|n)\s?\d+|citation needed|citation nécessaire|réf\. nécessaire|source\?)\s*\]",
     re.IGNORECASE,
 )
-
-
-class Cell(NamedTuple):
-    """One place of a table's grid; a cell that spans several places stands in each, `own` only in the first."""
-
-    element: etree._Element
-    own: bool
 
 
 def markup(body: bytes, limit: int) -> etree._Element:
@@ -66,7 +51,7 @@ def html_of(body: bytes, limit: int) -> bytes:
         raise ValueError(f"the body is binary (it begins with {body[:8]!r}), not HTML")
     if body.lstrip()[:1] == b"{":
         body = _html_of_api(body)
-    elif _may_be_challenge(body) and is_challenge(body):
+    elif is_challenge(body):
         raise ValueError("the body is a wall against robots, not the page")
     if b"<" not in body:
         raise ValueError(f"the body is not HTML: it begins with {body[:40]!r}")
@@ -80,23 +65,6 @@ def parsed(html: bytes) -> etree._Element:
     if root is None:
         raise ValueError("the body holds no element")
     return root
-
-
-def _may_be_challenge(body: bytes) -> bool:
-    """Say whether a look at a body for a wall is worth its time: words of one stand in a title, or anywhere."""
-    if b"MediaWiki" in body[:_SIGNED]:
-        return True  # and `is_challenge` soon sees that it is none
-    low = body[:LOOKED_AT].lower()
-    if _WALL_WORDS.search(low):
-        return True
-    place = low.find(b"<title")
-    while place >= 0:
-        begin = low.find(b">", place)
-        title = low[begin : low.find(b"<", begin)] if begin >= 0 else b""
-        if any(word in title for word in _WALL_TITLES):
-            return True
-        place = low.find(b"<title", place + 1)
-    return False
 
 
 def _html_of_api(body: bytes) -> bytes:
@@ -124,8 +92,14 @@ def text_of(element: etree._Element) -> str:
 
 
 def line_of(element: etree._Element) -> str:
-    """Return the words of an element as `clean(text_of(element))` does, with one look at them less."""
-    return clean(_words(element))
+    """Return the words of an element as `clean(text_of(element))` does, in less time."""
+    text = _words(element)
+    for character in set(text.encode().translate(None, _SHOWN).decode()):
+        if character.isspace():
+            text = " ".join(filter(None, map(str.strip, text.split(character))))
+        elif not character.isprintable():
+            text = text.replace(character, clean(character))
+    return " ".join(text.split()) if _SPACED.search(text) else text.strip()
 
 
 def _words(element: etree._Element) -> str:
@@ -168,10 +142,19 @@ def find_section(root: etree._Element, name: str) -> etree._Element | None:
     """Return the block of the heading of a section: the heading itself, or the div that newer wikis put around it."""
     for wanted in _anchors(name):
         for heading in root.iter(*_HEADINGS):
-            if heading.get("id") == wanted or (len(heading) and any(e.get("id") == wanted for e in heading.iter())):
+            if _is_called(heading, wanted):
                 around = heading.getparent()
                 return around if around is not None and "mw-heading" in around.get("class", "").split() else heading
     return None
+
+
+def _is_called(heading: etree._Element, wanted: str) -> bool:
+    """Say whether a heading, or something in it, has the id."""
+    if heading.get("id") == wanted:
+        return True
+    if not len(heading):
+        return False
+    return heading[0].get("id") == wanted or any(e.get("id") == wanted for e in heading.iter())
 
 
 def to_section_end(html: bytes, name: str) -> bytes:
@@ -224,76 +207,3 @@ def blocks_after(heading: etree._Element) -> tuple[list[etree._Element], bool]:
         else:
             blocks.append(block)
     return blocks, False
-
-
-def grid(table: etree._Element) -> list[list[Cell | None]]:
-    """Return the rows of a table with spans filled in, so that a column has one index all the way down.
-
-    Raises ValueError when a row is wider than MAX_COLUMNS. Tables inside cells are left alone.
-    """
-    rows: list[list[Cell | None]] = []
-    hanging: dict[int, tuple[etree._Element, int]] = {}  # column -> cell from above and the rows it still covers
-    for tr in _rows(table):
-        waiting = [cell for cell in tr if cell.tag in _CELLS]
-        if not hanging and len(waiting) <= MAX_COLUMNS and not any(map(_spans, waiting)):  # as in most rows
-            rows.append([Cell(cell, True) for cell in waiting])  # noqa: FBT003 - by place: by name costs twice as much
-        else:
-            rows.append(_row(waiting[::-1], hanging))
-    return rows
-
-
-def _spans(cell: etree._Element) -> bool:
-    """Say whether a cell covers more than one place."""
-    names = cell.keys()
-    return bool(names) and not _SPANS.isdisjoint(names) and (_span(cell, "rowspan") > 1 or _span(cell, "colspan") > 1)
-
-
-def _row(waiting: list[etree._Element], hanging: dict[int, tuple[etree._Element, int]]) -> list[Cell | None]:
-    """Return one row of the grid from its cells, the last one first, and from what hangs into it from above."""
-    row: list[Cell | None] = []
-    place = 0
-    while waiting or any(column >= place for column in hanging):
-        if place > MAX_COLUMNS:
-            raise ValueError(f"a row is wider than {MAX_COLUMNS} columns")
-        if place in hanging:
-            element, left = hanging.pop(place)
-            row.append(Cell(element=element, own=False))
-            if left > 1:
-                hanging[place] = (element, left - 1)
-            place += 1
-        elif waiting:
-            place = _place(waiting.pop(), row, hanging)
-        else:
-            row.append(None)
-            place += 1
-    return row
-
-
-def _rows(table: etree._Element) -> Iterator[etree._Element]:
-    """Yield the rows of a table, which may or may not stand in its parts."""
-    for child in table:
-        if child.tag == "tr":
-            yield child
-        elif child.tag in _PARTS:
-            yield from child.iterfind("./tr")
-
-
-def _place(element: etree._Element, row: list[Cell | None], hanging: dict[int, tuple[etree._Element, int]]) -> int:
-    """Put a cell into `row` as often as it is wide; what it covers below is left in `hanging`, for the next rows."""
-    down, across = (_span(element, "rowspan"), _span(element, "colspan")) if _spans(element) else (1, 1)
-    for i in range(across):
-        above, left = hanging.pop(len(row), (element, 1))  # what hangs where this cell is wide goes on behind it
-        row.append(Cell(element=element, own=i == 0))
-        if down > 1:
-            hanging[len(row) - 1] = (element, down - 1)
-        elif left > 1:
-            hanging[len(row) - 1] = (above, left - 1)
-    return len(row)
-
-
-def _span(element: etree._Element, name: str) -> int:
-    text = element.get(name, "1")
-    if text == "1":
-        return 1
-    text = text.strip()
-    return min(max(int(text), 1), MAX_SPAN) if text.isascii() and text.isdigit() else 1

@@ -8,7 +8,8 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 _HIDDEN = frozenset({"Cc", "Cf", "Cs"})  # control, format (bidi marks, byte order marks, tags), lone surrogates
 _JOINERS = frozenset("\u200c\u200d")  # format characters that some scripts are spelt with
 
-_NO_WORD = re.compile(r"[^a-z0-9]+")
+#: Of bytes, what a key is spelt with, in lower case; anything else parts its words.
+_WORDS = bytes(code if bytes([code]).isalnum() else ord(" ") for code in range(256)).lower()
 _URL_SAFE = "/%:@!$&'()*+,;=~-._"  # what an address has as it is; anything else is written as %XX
 _THUMB = re.compile(r"/thumb(/[^/]+/[^/]+/[^/]+)/[^/]+$")
 #: A path that means the same wherever it stands: no part is empty or begins with a dot, and nothing needs quoting.
@@ -49,8 +50,10 @@ def slug(text: str) -> str:
     ('nidoran-f', 'flabebe', 'type-null', 'farfetch-d')
     """
     plain = text if text.isascii() else _ascii(text)
-    words = _NO_WORD.sub("-", plain.lower()).strip("-")
-    return words or "-".join(f"{ord(letter):x}" for letter in text[:16])
+    if plain.isalnum():
+        return plain.lower()
+    words = plain.encode().translate(_WORDS).split()
+    return b"-".join(words).decode() or "-".join(f"{ord(letter):x}" for letter in text[:16])
 
 
 def _ascii(text: str) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from lxml import etree
 
+from pipeline.crawl.grids import grid
 from pipeline.crawl.markup import (
     blocks_after,
     definitions_in,
     find_section,
-    grid,
     html_of,
     line_of,
     markup,
@@ -40,7 +40,7 @@ def parse_description(body: bytes, title: str, language: str, source: Source) ->
     """
     if isinstance(source, FolderSource):
         return read_description(body, title, language, source)
-    rules = next(text for text in _wiki(source).texts if text.language == language)
+    rules = _rules(_wiki(source), language)
     try:
         html = html_of(body, source.limits.page_bytes)
         blocks = _near_blocks(html, rules)
@@ -92,6 +92,13 @@ def _wiki(source: Source) -> WikiSource:
     return source
 
 
+def _rules(source: WikiSource, language: str) -> PageText:
+    for rules in source.texts:
+        if rules.language == language:
+            return rules
+    raise ValueError(f"source {source.name!r} has no texts in {language!r}: name the language in its [[texts]].")
+
+
 def _parse_tables(root: etree._Element, url: str, source: WikiSource) -> ListPage:
     """Return what all tables of the wanted classes say; decoys of other classes are left alone."""
     found: dict[str, Listing] = {}
@@ -111,8 +118,10 @@ def _parse_tables(root: etree._Element, url: str, source: WikiSource) -> ListPag
             continue
         unknown += unknown_columns(rows, source.list)
         for row in table_rows(rows, place, url, source):
-            twice = [listing.key for listing in row.listings if found.setdefault(listing.key, listing) is not listing]
-            troubles = [*row.troubles, *(f"the key {key} was listed before" for key in twice)]
+            troubles = row.troubles
+            for listing in row.listings:
+                if found.setdefault(listing.key, listing) is not listing:
+                    troubles.append(f"the key {listing.key} was listed before")
             unparsed += [Unparsed(where=row.where, text=row.text, reason=trouble) for trouble in troubles]
     return ListPage(
         listings=tuple(found.values()), unparsed=tuple(unparsed), unknown_columns=tuple(dict.fromkeys(unknown))
@@ -127,7 +136,7 @@ def _without(root: etree._Element, rules: PageText) -> str:
 
 def _said(blocks: list[etree._Element], title: str, rules: PageText) -> Description | MissingDescription:
     chosen = paragraphs_in(blocks) if rules.form == "paragraphs" else definitions_in(blocks)
-    said = filter(None, (line_of(block) for block in chosen))
+    said = filter(None, map(line_of, chosen))
     paragraphs = tuple(said) if rules.form == "paragraphs" else tuple(dict.fromkeys(said))  # games repeat one another
     if not paragraphs:
         what = "paragraph" if rules.form == "paragraphs" else "definition"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.crawl.lines import kind_and_url, read_line
+from pipeline.crawl.lines import read_line
 from pipeline.records import Resource
 
 NAME_FORMAT = "%Y%m%dT%H%M%SZ"
@@ -22,6 +22,7 @@ _REMEMBERED_OF = 64  # and the largest of so many, which knows most of the site
 CONTINUED_FOR = timedelta(hours=24)  # after its start; a manifest that spans more would mix states of the site
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_LINES_AT_ONCE = 1 << 18  # bytes of a manifest, then to the end of a line
 _AT_ONCE = 1 << 16  # bytes asked for at once: most bodies are smaller, and are there after one call
 
 
@@ -144,18 +145,18 @@ class RawStore:
             for number, line in enumerate(file, start=1):
                 yield read_line(line, f"{path} line {number}")
 
-    def places(self, name: str) -> Iterator[tuple[str, str, int]]:
-        """Yield kind and URL of each line of a finished crawl, with its offset: all that one needs to find it again."""
-        path, at, number = self.manifest(name), 0, 1
+    def portions(self, name: str) -> Iterator[tuple[int, int, bytes]]:
+        """Yield the lines of a finished crawl many at once: how many are before them, their offset, and the lines.
 
-        def where() -> str:
-            return f"{path} line {number}"
-
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):  # noqa: B007 - `where` tells it
-                kind, url = kind_and_url(line, where)
-                yield kind, url, at
-                at += len(line)
+        Every line ends with LF: the last one of a file too that does not.
+        """
+        at = before = 0
+        with self.manifest(name).open("rb") as file:
+            while body := file.read(_LINES_AT_ONCE):
+                whole = body + file.readline() if not body.endswith(b"\n") else body
+                yield before, at, whole if whole.endswith(b"\n") else whole + b"\n"
+                before += whole.count(b"\n")
+                at += len(whole)
 
     def latest_crawl(self) -> Crawl | None:
         """Return the newest finished crawl, or None when none has finished yet."""

@@ -71,11 +71,16 @@ def pages_there(listing: Listing, pages: Mapping[str, Found]) -> tuple[tuple[Fou
     first = pages.get(listing.pages[0].url)
     if first is None or not first.sha256:
         return (), why_not(first, "page")
+    if len(listing.pages) == 1:
+        return (first,), ""
     found = [pages[page.url] for page in listing.pages if page.url in pages]
-    failed = next((page for page in found if not page.sha256 and page.status != HTTPStatus.NOT_FOUND), None)
-    if failed is not None:
+    there = tuple([page for page in found if page.sha256])
+    failed = len(there) < len(found) and next(
+        (page for page in found if not page.sha256 and page.status != HTTPStatus.NOT_FOUND), None
+    )
+    if failed:
         return (), f"{failed.title or failed.url}: {why_not(failed, 'page')}"
-    return tuple(page for page in found if page.sha256), ""
+    return there, ""
 
 
 def why_not(resource: Fetched | None, what: str) -> str:

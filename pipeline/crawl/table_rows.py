@@ -1,50 +1,57 @@
 """From a table of the list to listings: columns by their headings, never by their place; one picture, one key a row."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
-from pipeline.crawl.markup import Cell, line_of, text_of
+from pipeline.crawl.grids import Cells
+from pipeline.crawl.markup import line_of, text_of
 from pipeline.crawl.names import clean, picture_address, slug
 from pipeline.crawl.sources import ListRules, PageText, WikiSource
 from pipeline.records import Listing, PageLink
 
 _MAX_LABEL = 200  # characters of a name or form: longer ones are prose that slipped in
 _MAX_QUOTE = 80  # characters of a row that are shown with the reason why it was not understood
-_MAX_NUMBER = 99_999
+_DIGITS = 5  # of the largest number
 _MAX_COLUMN = 60  # characters of a heading that are shown
 _NUMBER = re.compile(r"(?:n°|№|#)?\s*0*(\d{1,5})", re.IGNORECASE | re.ASCII)
 
 
-Grid = list[list[Cell | None]]  # a table by rows and columns, spans filled in
+_NOWHERE = 1 << 30  # the place of a column that no heading names: no row is as wide
 
 
-class Row(NamedTuple):  # as below
+class Row(NamedTuple):  # not a dataclass, as _Said
     """What one row of a table says: a listing in each language that it links to, and what is amiss, in words."""
 
-    where: str  # table and row, counted from 1
-    cells: tuple[etree._Element, ...]
-    listings: tuple[Listing, ...] = ()
-    troubles: tuple[str, ...] = ()
+    table: str
+    number: int  # counted from 1
+    cells: list[etree._Element]
+    listings: list[Listing]
+    troubles: list[str]
+
+    @property
+    def where(self) -> str:
+        """Name the table and the row. Asked, like the text, only for a row with which something is amiss."""
+        return f"{self.table} row {self.number}"
 
     @property
     def text(self) -> str:
-        """How it begins: read only for a row with which something is amiss, since most are in order."""
+        """How it begins."""
         return clean(" ".join(filter(None, map(text_of, self.cells))))[:_MAX_QUOTE]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Columns:
-    """Where the columns of one table are; None where no heading was recognised."""
+    """Where the columns of one table are."""
 
-    number: int | None = None
-    miniature: int | None = None
-    name: int | None = None
-    group: int | None = None
+    number: int = _NOWHERE
+    miniature: int = _NOWHERE
+    name: int = _NOWHERE
+    group: int = _NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +66,16 @@ class _Place:
 class _Said(NamedTuple):  # not a dataclass, for that costs a tenth of reading a row
     """What one row says in all languages."""
 
+    key: str
     number: int
     name: str
     form: str
     group: str
     miniature_url: str
-    cell: etree._Element  # of its name
-
-    @property
-    def key(self) -> str:
-        return f"{self.number:04d}-{slug(self.name)}" + (f"-{slug(self.form)}" if self.form else "")
+    links: list[etree._Element]  # of the cell of its name
 
 
-def table_rows(rows: Grid, place: str, url: str, source: WikiSource) -> Iterator[Row]:
+def table_rows(rows: Iterable[Cells], place: str, url: str, source: WikiSource) -> Iterator[Row]:
     """Yield what each row of a table says that is not a heading; `place` names the table, `url` is where it was read.
 
     Columns are found on a grid with spans filled in, so that nothing shifts under a rowspan or an empty first cell.
@@ -80,23 +84,18 @@ def table_rows(rows: Grid, place: str, url: str, source: WikiSource) -> Iterator
     above: int | None = None
     where = _Place(url=url, source=source)
     for number, row in enumerate(rows, start=1):
-        own = _own(row)
-        if _is_heading(own):
+        if _is_heading(row.own):
             columns = _columns(row, source.list, columns)
             continue
         listings, troubles = _row(row, columns, above, where)
         above = listings[0].number if listings else None
-        yield Row(where=f"{place} row {number}", cells=tuple(own), listings=listings, troubles=troubles)
+        yield Row(place, number, row.own, listings, troubles)
 
 
-def _own(row: list[Cell | None]) -> list[etree._Element]:
-    return [cell.element for cell in row if cell is not None and cell.own]
-
-
-def unknown_columns(rows: Grid, rules: ListRules) -> list[str]:
+def unknown_columns(rows: Iterable[Cells], rules: ListRules) -> list[str]:
     """Return the headings of a table that the rules neither read nor ignore."""
-    known = {name.casefold() for names in _named(rules) for name in names}
-    headings = (own for own in map(_own, rows) if len(own) > 1 and _is_heading(own))  # one cell alone parts the rows
+    known = {name.casefold() for names in _named(rules) for name in names}  # one cell alone parts the rows
+    headings = [row.own for row in rows if _is_heading(row.own) and len(row.own) > 1]
     texts = (line_of(cell)[:_MAX_COLUMN] for own in headings for cell in own)
     return [text for text in texts if text and text.casefold() not in known]
 
@@ -109,11 +108,16 @@ def _is_heading(own: list[etree._Element]) -> bool:
     return not own or (own[0].tag == "th" and all(element.tag == "th" for element in own))
 
 
-def _columns(row: list[Cell | None], rules: ListRules, before: _Columns) -> _Columns:
+def _columns(row: Cells, rules: ListRules, before: _Columns) -> _Columns:
     """Return where a row of headings puts the columns; what it does not name stays where it was."""
-    headings = [line_of(cell.element).casefold() if cell is not None and cell.own else "" for cell in row]
+    own = iter(row.own)
+    begins = next(own, None)
+    headings = []
+    for cell in row.columns:
+        headings.append(line_of(cell).casefold() if cell is not None and cell is begins else "")
+        begins = next(own, None) if cell is begins else begins
 
-    def column(names: tuple[str, ...], place: int | None) -> int | None:
+    def column(names: tuple[str, ...], place: int) -> int:
         return next((headings.index(name.casefold()) for name in names if name.casefold() in headings), place)
 
     return _Columns(
@@ -124,69 +128,56 @@ def _columns(row: list[Cell | None], rules: ListRules, before: _Columns) -> _Col
     )
 
 
-def _row(
-    row: list[Cell | None], columns: _Columns, above: int | None, where: _Place
-) -> tuple[tuple[Listing, ...], tuple[str, ...]]:
+def _row(row: Cells, columns: _Columns, above: int | None, where: _Place) -> tuple[list[Listing], list[str]]:
     """Return the listings of one row, and in words why there are none, or none in a language."""
     texts = where.source.texts
+    listings: list[Listing] = []
+    troubles: list[str] = []
     try:
         said = _read(row, columns, above, where)
     except ValueError as error:
-        return (), (str(error),)
-    listings: list[Listing] = []
-    troubles: list[str] = []
-    key = said.key
+        return listings, [str(error)]
     for place, text in enumerate(texts):
         try:
-            title = _page_title(row, said.cell, text)
+            title = _page_title(row, said.links, text)
         except ValueError as error:
             troubles.append(f"{text.language}: {error}" if len(texts) > 1 else str(error))
             continue
-        listings.append(_listing(said, key if place == 0 else f"{key}.{text.language}", title, text, where.url))
-    return tuple(listings), tuple(troubles)
+        listings.append(_listing(said, f"{said.key}.{text.language}" if place else said.key, title, text, where.url))
+    return listings, troubles
 
 
 def _listing(said: _Said, key: str, title: str, text: PageText, url: str) -> Listing:
     """Return the listing of a row in one language, whose page has this title."""
-    titles = (title, *(title + subpage.replace("_", " ") for subpage in text.subpages))
-    return Listing(
-        key=key,
-        number=said.number,
-        name=said.name,
-        form=said.form,
-        language=text.language,
-        group=said.group,
-        pages=tuple([PageLink(title=title, url=text.url(title)) for title in titles]),
-        miniature_url=said.miniature_url,
-        list_url=url,
-    )
+    pages: tuple[PageLink, ...] = (PageLink(title, text.url(title)),)
+    if text.subpages:
+        titles = [title + subpage.replace("_", " ") for subpage in text.subpages]
+        pages += tuple([PageLink(title, text.url(title)) for title in titles])
+    _, number, name, form, group, picture, _ = said
+    return Listing(key, number, name, text.language, group, pages, picture, url, form)
 
 
-def _read(row: list[Cell | None], columns: _Columns, above: int | None, where: _Place) -> _Said:
+def _read(row: Cells, columns: _Columns, above: int | None, where: _Place) -> _Said:
     """Return what a row says in all languages; raise ValueError with what is missing."""
     rules = where.source.list
-    picture = _miniature(_cell(row, columns.miniature), row)
-    number = _number(_cell(row, columns.number), picture, above)
-    name_cell = _cell(row, columns.name)
+    picture = _miniature(row.at(columns.miniature), row.own)
+    number = _number(row.at(columns.number), picture, above)
+    name_cell = row.at(columns.name)
     if name_cell is None:
-        name_cell = next((c.element for c in row if c is not None and c.own and c.element.get("id")), None)
+        name_cell = next((element for element in row.own if element.get("id")), None)
     if name_cell is None:
         raise ValueError(f"no column is headed {' or '.join(rules.name)}, and no cell has an id")
-    name, form = _name(name_cell)
+    links, small = _links(name_cell)
+    name, form = _name(name_cell, links, small)
     if picture is None:
         raise ValueError("no miniature")
     address = _image_url(picture, where)
-    if rules.group and columns.group is None:  # families that are not known would leak from split to split
+    if rules.group and columns.group == _NOWHERE:  # families that are not known would leak from split to split
         raise ValueError(f"no column is headed {' or '.join(rules.group)}")
-    group_cell = _cell(row, columns.group)
+    group_cell = row.at(columns.group)
     family = text_of(group_cell) if group_cell is not None else ""
-    group = slug(family) if family else f"{number:04d}"
-    return _Said(number=number, name=name, form=form, group=group, miniature_url=address, cell=name_cell)
-
-
-def _cell(row: list[Cell | None], column: int | None) -> etree._Element | None:
-    cell = row[column] if column is not None and column < len(row) else None
-    return None if cell is None else cell.element
+    key = f"{number:04d}-{slug(name)}-{slug(form)}" if form else f"{number:04d}-{slug(name)}"
+    return _Said(key, number, name, form, slug(family) if family else f"{number:04d}", address, links)
 
 
 def _number(cell: etree._Element | None, picture: etree._Element | None, above: int | None) -> int:
@@ -194,27 +185,33 @@ def _number(cell: etree._Element | None, picture: etree._Element | None, above: 
     text = text_of(cell) if cell is not None else ""
     alt = _digits(picture.get("alt", "")) if picture is not None else None
     number = _digits(text)
-    if text and number is None:
-        raise ValueError(f"{text[:40]!r} is not a number")
-    if number is not None and alt is not None and alt != number:
+    if number is None:
+        if text:
+            raise ValueError(f"{text[:40]!r} is not a number")
+        number = above if alt is None else alt
+        if number is None:
+            raise ValueError("no number, and no row above to share one with")
+    elif alt is not None and alt != number:
         raise ValueError(f"the number is {number}, but its miniature says {alt}")
-    found = next((n for n in (number, alt, above) if n is not None), None)
-    if found is None:
-        raise ValueError("no number, and no row above to share one with")
-    return found
+    return number
 
 
 def _digits(text: str) -> int | None:
+    if len(text) <= _DIGITS and text.isascii() and text.isdigit():  # as nearly all are
+        return int(text)
     found = _NUMBER.fullmatch(text.strip())
-    return int(found.group(1)) if found and int(found.group(1)) <= _MAX_NUMBER else None
+    return int(found.group(1)) if found else None
 
 
-def _miniature(cell: etree._Element | None, row: list[Cell | None]) -> etree._Element | None:
+def _miniature(cell: etree._Element | None, own: list[etree._Element]) -> etree._Element | None:
     """Return the picture in the miniature's column, else the one whose class says so; never simply any of the row."""
     if cell is not None:
-        return next((image for image in cell.iter("img") if image.get("src")), None)
-    for place in row:
-        for image in place.element.iter("img") if place is not None and place.own else ():
+        for image in cell.iter("img"):
+            if image.get("src"):
+                return image
+        return None
+    for element in own:
+        for image in element.iter("img"):
             around = [image, *image.iterancestors("span", "a", "td")]
             if image.get("src") and any("miniature" in e.get("class", "").split() for e in around):
                 return image
@@ -233,33 +230,38 @@ def _image_url(image: etree._Element, where: _Place) -> str:
     return address
 
 
-def _name(cell: etree._Element) -> tuple[str, str]:
+def _name(cell: etree._Element, links: list[etree._Element], small: etree._Element | None) -> tuple[str, str]:
     """Return name and form label; the label is the cell's small print."""
-    small = next(cell.iter("small"), None) if len(cell) else None
-    form = line_of(small).strip("() ") if small is not None else ""
-    inside = set(small.iter("a")) if small is not None else ()
-    link = next((words for a in _links(cell) if a not in inside and (words := text_of(a))), "")
-    if link:
-        name = clean(link)
+    form, inside = (line_of(small).strip("() "), set(small.iter("a"))) if small is not None else ("", ())
+    for link in links:
+        if link not in inside and (words := text_of(link)):
+            name = clean(words)
+            break
     else:
         whole = text_of(cell)
         name = clean(whole.removesuffix(text_of(small)).strip() if small is not None and form else whole)
-    if not name or max(len(name), len(form)) > _MAX_LABEL:
+    if not name or len(name) > _MAX_LABEL or len(form) > _MAX_LABEL:
         raise ValueError(f"the name is {name[:40]!r}: it must have 1 to {_MAX_LABEL} characters")
     return name, form
 
 
-def _page_title(row: list[Cell | None], name_cell: etree._Element, text: PageText) -> str:
+def _page_title(row: Cells, named: list[etree._Element], text: PageText) -> str:
     """Return the title of the describing page: by the link whose title has the prefix, else by the name's own link."""
     prefix = text.page_prefix
-    links = _row_links(row) if prefix else _links(name_cell)
-    there = [link for link in links if "new" not in link.get("class", "").split()]  # new: red, to no page
-    for link in there:
-        title = link.get("title", "") or ("" if prefix else _last_part(link.get("href", "")))
-        named = clean(title[len(prefix) :]).partition("#")[0].strip() if title.startswith(prefix) else ""
-        if named and len(named) <= _MAX_LABEL:
-            return named
-    if not prefix and len(there) < len(links):
+    links = [link for cell in (*row.own, *row.others) for link in _links(cell)[0]] if prefix else named
+    red = False
+    for link in links:
+        style = link.get("class")
+        if style and "new" in style.split():  # to no page
+            red = True
+            continue
+        title = link.get("title") or ("" if prefix else _last_part(link.get("href", "")))
+        if prefix:
+            title = title[len(prefix) :] if title.startswith(prefix) else ""
+        found = clean(title).partition("#")[0].strip()
+        if found and len(found) <= _MAX_LABEL:
+            return found
+    if red and not prefix:
         raise ValueError("its link is red: the wiki has no such page")
     raise ValueError(f"no link leads to the page (title prefix {prefix!r})" if prefix else "its name is no link")
 
@@ -268,17 +270,18 @@ def _last_part(address: str) -> str:
     return unquote(urlsplit(address).path).rsplit("/", 1)[-1].replace("_", " ")
 
 
-def _row_links(row: list[Cell | None]) -> list[etree._Element]:
-    """Return the links of a row, those of cells that hang into it from above last."""
-    cells = sorted(filter(None, row), key=lambda cell: not cell.own)
-    return [link for cell in cells for link in _links(cell.element)]
+def _links(cell: etree._Element) -> tuple[list[etree._Element], etree._Element | None]:
+    """Return the links of a cell and its small print, if any.
 
-
-def _links(cell: etree._Element) -> list[etree._Element]:
-    """Return the links of a cell, the name's own first: it has words, and does not stand in the small print."""
+    The name's own link comes first: it has words, and does not stand in the small print.
+    """
+    if len(cell) == 1 and cell[0].tag == "a" and not len(cell[0]):  # as most cells of names are
+        return [cell[0]], None
+    links = list(cell.iter("a", "small")) if len(cell) else []
+    small = next((element for element in links if element.tag == "small"), None)
+    links = [element for element in links if element.tag == "a"]
 
     def last(link: etree._Element) -> tuple[bool, bool]:
         return not text_of(link), next(link.iterancestors("small"), None) is not None
 
-    links = list(cell.iter("a"))
-    return sorted(links, key=last) if len(links) > 1 else links
+    return sorted(links, key=last) if len(links) > 1 else links, small

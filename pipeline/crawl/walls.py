@@ -29,10 +29,12 @@ _BOX = re.compile(
     re.IGNORECASE,
 )
 _SCRIPT_MARK = b"_cf_chl_opt"
+#: Parts of all words that boxes and scripts are told by, from a sign on that is rare: soon seen to be missing.
 _HINTS = (
-    b"a moment", b"attention required", b"please wait", b"restrict access", b"one moment", b"ddos-guard", b"sucuri",
-    b"not a bot", b"human verification", b"cf-", b"challenge-", b"px-captcha", b"_incapsula_resource", b"_cf_chl_opt",
-)  # fmt: skip
+    (b"-", re.compile(rb"-(?:challenge|browser-verification|form|running|captcha)", re.IGNORECASE)),
+    (b"_", re.compile(rb"_(?:chl_opt|resource)", re.IGNORECASE)),
+)
+_HEADED = re.compile(rb"<(?:meta|title)", re.IGNORECASE)
 _OWN = re.compile(rb"<meta[^<>]{0,200}\bname\s*=\s*[\"']?generator[^<>]{0,200}\bMediaWiki", re.IGNORECASE)
 
 
@@ -64,13 +66,25 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, *, asked_api:
 def is_challenge(body: bytes) -> bool:
     """Say whether a body is a wall against robots instead of the page."""
     head = body[:LOOKED_AT]
-    if _like_json(head) or _OWN.search(head):  # most pages end here, before the dearer searches
+    if _like_json(head):
         return False
-    low = head.lower()
-    if not any(hint in low for hint in _HINTS):
+    if headed := _HEADED.search(head):
+        if _OWN.search(head, headed.start()):
+            return False
+        if _TITLE.search(head, headed.start()):
+            return True
+    if not _hinted(head):  # most pages end here, before dearer searches
         return False
-    scripts = (part.partition(b"</script")[0] for part in low.split(b"<script")[1:])
-    return bool(_TITLE.search(head) or _BOX.search(head)) or any(_SCRIPT_MARK in script for script in scripts)
+    scripts = (part.partition(b"</script")[0] for part in head.lower().split(b"<script")[1:])
+    return bool(_BOX.search(head)) or any(_SCRIPT_MARK in script for script in scripts)
+
+
+def _hinted(head: bytes) -> bool:
+    for sign, words in _HINTS:
+        place = head.find(sign)
+        if place >= 0 and words.search(head, place):
+            return True
+    return False
 
 
 def _like_json(body: bytes) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows import artifacts, dataset_artifacts, model_artifacts
-from flows.champions import Before, Candidate, Challenger, ChampionModel, Decision, PairedBits
+from flows.champion.champions import Before, Candidate, Challenger, ChampionModel, Decision, PairedBits
 from flows.dataset_artifacts import gates_text, picture, release_text, survey_text, words
 from flows.model_artifacts import decision_text
 from pipeline.build import build

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.asked import Wanted, asked
 from flows.challenge import challenge
-from flows.champions import Decision
-from flows.least_change import last_trained
-from flows.promoting import promotion_event
+from flows.champion.asked import Wanted, asked
+from flows.champion.champions import Decision
+from flows.champion.least_change import last_trained
+from flows.champion.promoting import promotion_event
 from pipeline.records import DatasetVersion
 
 NAME = "org/beasts"

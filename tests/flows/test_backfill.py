@@ -13,10 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows import backfill_verbs
-from flows.backfill import Choice, Journal, Unit, chosen, left_of, require_newest, require_not_older, work_through
-from flows.backfill_verbs import How
-from flows.backfill_work import Differs, Shelf, TrainHow, rebuild_one
+from flows.backfill import verbs as backfill_verbs
+from flows.backfill.journal import (
+    Choice,
+    Journal,
+    Unit,
+    chosen,
+    left_of,
+    require_newest,
+    require_not_older,
+    work_through,
+)
+from flows.backfill.verbs import How
+from flows.backfill.work import Differs, Shelf, TrainHow, rebuild_one
 from flows.errors import DONE, FAILED, UsageError
 from flows.settings import DataRoot
 from model.interrupts import TrainingStopped
@@ -318,8 +327,8 @@ def test_training_asks_for_each_version_in_turn_and_resumes(
 _COMMAND = """
 import sys
 from pathlib import Path
-from flows import backfill_verbs
-from flows.backfill import Choice
+from flows.backfill import verbs as backfill_verbs
+from flows.backfill.journal import Choice
 from flows.settings import DataRoot
 import pipeline.cards.card
 pipeline.cards.card.plots = lambda *_: {}

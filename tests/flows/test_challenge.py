@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from flows import champion_tasks
-from flows.champions import CHAMPIONS, Before, Champions, read_decision
-from flows.promoting import PromotionEvent, promotion_event
-from flows.reigning import Seat, seated
+from flows.champion import tasks as champion_tasks
+from flows.champion.champions import CHAMPIONS, Before, Champions, read_decision
+from flows.champion.promoting import PromotionEvent, promotion_event
+from flows.champion.reigning import Seat, seated
 from flows.settings import DataRoot
 from model.model_card import DECISION, open_export
 from tests.challenges import (

@@ -11,10 +11,12 @@ import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.utils import close_session
 
-from flows import champion_tasks, cli, enthroning, known_models, promoting, reigning
-from flows.champions import CHAMPIONS, Champions
+from flows import cli, known_models
+from flows.champion import enthroning, promoting, reigning
+from flows.champion import tasks as champion_tasks
+from flows.champion.champions import CHAMPIONS, Champions
+from flows.champion.promoting import PromotionEvent, promotion_event
 from flows.hub_server.running import RunningHub, running_hub
-from flows.promoting import PromotionEvent, promotion_event
 from model.model_card import open_export
 from pipeline.publishing import model_repo
 from pipeline.publishing.client import hub_client

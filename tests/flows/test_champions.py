@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.champions import (
+from flows.champion.champions import (
     CHAMPION,
     DECISIONS,
     MAX_CHAMPION,

@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.recovery import AGAIN, TIMES, Recovery
-from flows.run_processes import run_processes
+from flows.deploy.recovery import AGAIN, TIMES, Recovery
+from flows.deploy.run_processes import run_processes
 from pipeline.publishing.folder_store import FolderStore
 from tests.deployed import ENDED, Deployed, deployed, descendants, lives, until
 

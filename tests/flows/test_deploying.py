@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from flows import cli
-from flows.deploying import without_secrets
-from flows.deployments import require_project
+from flows.deploy.deploying import without_secrets
+from flows.deploy.deployments import require_project
+from flows.deploy.worker import worker_name
 from flows.errors import UsageError
 from flows.settings import data_root, quiet_prefect, serving_environment
-from flows.worker import worker_name
 from tests.deployed import ROOT, lives, until
 
 
@@ -68,7 +68,7 @@ def test_a_dry_run_shows_each_deployment_and_starts_nothing(
 def test_a_taken_port_is_refused_with_what_to_do() -> None:
     import socket
 
-    from flows.deploying import _free
+    from flows.deploy.deploying import _free
 
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UsageError, match="name another with --port"):
         _free(taken.getsockname()[1])

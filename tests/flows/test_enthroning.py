@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from flows import reigning
-from flows.asked import asked
-from flows.champions import Before, Candidate, Decision
-from flows.enthroning import Case, _last, _stand, adopted, candidate, decided, own_model, skipped
-from flows.least_change import Difference, difference, store_of
-from flows.promoting import Owed, promotion_event
-from flows.reigning import Seat, Seated
+from flows.champion import reigning
+from flows.champion.asked import asked
+from flows.champion.champions import Before, Candidate, Decision
+from flows.champion.enthroning import Case, _last, _stand, adopted, candidate, decided, own_model, skipped
+from flows.champion.least_change import Difference, difference, store_of
+from flows.champion.promoting import Owed, promotion_event
+from flows.champion.reigning import Seat, Seated
 from flows.settings import DataRoot
 from model.evaluate import Accuracy, EvaluatedOn, Evaluation, ModelScore, Paired, RecordBits
 from model.model_card import DECISION
@@ -147,7 +147,7 @@ def test_a_promotion_that_was_told_is_not_told_again(
     case: Case, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[object] = []
-    monkeypatch.setattr("flows.promoting.announce", told.append)
+    monkeypatch.setattr("flows.champion.promoting.announce", told.append)
     owed = Owed(tmp_path / "announcing")
     folder = tmp_path / "pulled"
     folder.mkdir()
@@ -166,7 +166,7 @@ def test_a_promotion_that_was_told_is_not_told_again(
 
     owed.give(decision)
     with monkeypatch.context() as patch:
-        patch.setattr("flows.promoting.announce", down)
+        patch.setattr("flows.champion.promoting.announce", down)
         assert owed.keep(decision) is False  # a server that is down fails no run, and the note stays
     assert owed.keep(decision) is True
 

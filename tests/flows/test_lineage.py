@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from flows import lineage_verbs
 from flows.cli import run
 from flows.errors import DONE, FAILED, UsageError
-from flows.lineage_archive import Archive
-from flows.lineage_graph import Graph, Link, State, Thing
-from flows.lineage_subject import subject_of
-from flows.lineage_svg import svg
-from flows.lineage_text import mermaid, tree
-from flows.lineage_walk import trace
+from flows.lineage import verbs as lineage_verbs
+from flows.lineage.archive import Archive
+from flows.lineage.graph import Graph, Link, State, Thing
+from flows.lineage.subject import subject_of
+from flows.lineage.svg import svg
+from flows.lineage.text import mermaid, tree
+from flows.lineage.walk import trace
 from flows.settings import DataRoot
 from pipeline.release import Release
 from tests.traced import REPO, change, copy_of, decide, fake_run, releases_of, traced_root

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from flows.champions import Champions
+from flows.champion.champions import Champions
 from flows.errors import DONE
-from flows.lineage_archive import Archive
-from flows.lineage_graph import Graph
-from flows.lineage_subject import subject_of
-from flows.lineage_verbs import lineage
-from flows.lineage_walk import trace
+from flows.lineage.archive import Archive
+from flows.lineage.graph import Graph
+from flows.lineage.subject import subject_of
+from flows.lineage.verbs import lineage
+from flows.lineage.walk import trace
 from flows.settings import DataRoot
 from model.model_card import export_model
 from pipeline.release import Release

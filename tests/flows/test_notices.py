@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
-from flows import notices, webhook_post
+from flows import notices
 from flows.notices import Notice, notice_of, notify, tell
-from flows.webhook_post import post_json
+from flows.webhook import post as webhook_post
+from flows.webhook.post import post_json
 from tests.receivers import OK, receiver
 
 NOTICE = Notice(

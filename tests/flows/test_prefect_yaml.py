@@ -54,7 +54,7 @@ def test_the_pinned_prefect_is_the_one_that_runs() -> None:
 
 
 def test_a_run_goes_to_the_roots_folder_and_gets_a_log_of_its_own() -> None:
-    from flows import run_logs
+    from flows.deploy import run_logs
 
     first, second = TOLD["pull"]
     assert first == {"prefect.deployments.steps.set_working_directory": {"directory": "{{ $PWD }}"}}
@@ -163,7 +163,7 @@ def test_each_value_of_the_payload_arrives_at_the_parameter_of_its_name_with_its
 
 
 def test_what_the_dry_run_shows_is_what_stands_in_the_file() -> None:
-    from flows.deployments import require_project
+    from flows.deploy.deployments import require_project
 
     shown = {one.name: one for one in require_project(ROOT)}
     assert list(shown) == list(DEPLOYMENTS)

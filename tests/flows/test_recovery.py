@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.recovery import TIMES, Found, found_of, verdict
-from flows.run_processes import RunProcess, end_processes, run_processes
+from flows.deploy.recovery import TIMES, Found, found_of, verdict
+from flows.deploy.run_processes import RunProcess, end_processes, run_processes
 from tests.deployed import lives, until
 
 WORKER = 100

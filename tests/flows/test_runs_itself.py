@@ -19,7 +19,7 @@ import httpx
 import pytest
 from huggingface_hub import HfApi
 
-from flows.champions import Champions
+from flows.champion.champions import Champions
 from flows.hub_server.running import RunningHub, running_hub
 from flows.settings import DataRoot
 from pipeline.sample.load import load_wiki, sample_folder

@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from flows import status_verbs, status_work
 from flows.errors import DONE, FAILED, UsageError
-from flows.lineage_archive import Archive
-from flows.metrics import metrics_of
-from flows.metrics_figures import Figure, Series, figure_svg
-from flows.metrics_page import figures_of, metrics_page
+from flows.lineage.archive import Archive
 from flows.settings import DataRoot
-from flows.status_report import Status
-from flows.status_tables import tables
+from flows.status import verbs as status_verbs
+from flows.status import work as status_work
+from flows.status.figures import Figure, Series, figure_svg
+from flows.status.metrics import metrics_of
+from flows.status.page import figures_of, metrics_page
+from flows.status.report import Status
+from flows.status.tables import tables
 from pipeline.locks import only_one
 from tests.traced import REPO, copy_of, decide, fake_run, releases_of, traced_root, write
 

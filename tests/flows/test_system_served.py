@@ -29,7 +29,7 @@ HISTORY = "tests/history"
 # Our command, killed where it writes the line of the first version: before it, or once it is written.
 KILLED = """
 import os, signal, sys
-from flows.backfill import Journal
+from flows.backfill.journal import Journal
 from flows.cli import main
 write, when = Journal.add, sys.argv.pop(1)
 def killed(self, *entry):
@@ -43,7 +43,7 @@ main()
 ASKED = """
 import sys
 from pathlib import Path
-from flows.backfill_work import publish_crawl
+from flows.backfill.work import publish_crawl
 from flows.settings import DataRoot
 publish_crawl(DataRoot(Path(sys.argv[1])), "sample", sys.argv[2], None, sys.argv[3])
 """

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from flows import torchrun
-from flows.asked import asked
-from flows.champion_tasks import train_candidate
-from flows.enthroning import Case
-from flows.reigning import Seat
+from flows.champion.asked import asked
+from flows.champion.enthroning import Case
+from flows.champion.reigning import Seat
+from flows.champion.tasks import train_candidate
 from flows.settings import DataRoot
 from flows.torchrun import LOG, Together, train_together
 from flows.training_options import trained_preset

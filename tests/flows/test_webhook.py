@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from flows.webhook import MAX_BODY, SECRET_VARIABLE, Ignored, decide, require_secret
+from flows.webhook.service import MAX_BODY, SECRET_VARIABLE, Ignored, decide, require_secret
 from pipeline.records import DatasetVersion
 from pipeline.release import DamagedRelease
 from tests.webhooks import NEW_TAG, OLD, SECRET, SHA, Bench, body_of, payload, updated

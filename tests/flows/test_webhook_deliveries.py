@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from flows import webhook_deliveries
 from flows.releasing import release_event
-from flows.webhook import MAX_BODY
-from flows.webhook_deliveries import Deliveries, Memory
+from flows.webhook import deliveries as webhook_deliveries
+from flows.webhook.deliveries import Deliveries, Memory
+from flows.webhook.service import MAX_BODY
 from pipeline.records import DatasetVersion
 from tests.webhooks import NAME, NEW_TAG, OLD, SECRET, TAG, VERSION, Bench, payload, served, until, updated
 

@@ -22,8 +22,8 @@ from huggingface_hub import HfApi
 
 from flows.hub_manifest import hub_version
 from flows.releasing import RELEASED, release_event, tell_server
-from flows.webhook import SECRET_VARIABLE
-from flows.webhook_deliveries import Memory
+from flows.webhook.deliveries import Memory
+from flows.webhook.service import SECRET_VARIABLE
 from pipeline.build import build
 from pipeline.manifest import Manifest, seal_of
 from pipeline.records import DatasetVersion

@@ -1,6 +1,9 @@
 """Pools of threads and processes: results in order, and the same bytes as alone."""
 
+import operator
+import os
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from pipeline.build import build
 from pipeline.engines import Pool, alone, processes, threads
 from pipeline.release import Release
 from tests.raw_stores import creatures, make_store, sample_source
+from tests.whereabouts import process_of
 
 NAME = "pixelbytes/small"
 
@@ -32,6 +36,31 @@ def test_one_process_is_this_one() -> None:
     here = threading.get_ident()
     with processes(1)() as run:
         assert list(run(lambda _: threading.get_ident(), [1])) == [here]
+
+
+def test_processes_give_results_in_the_order_of_their_items() -> None:
+    with processes(3)() as run:
+        assert list(run(str, range(50))) == [str(item) for item in range(50)]
+        assert list(run(str, [])) == []
+
+
+def test_of_two_processes_this_is_one() -> None:
+    with processes(2)() as run:
+        list(run(process_of, range(2)))  # once, so that the other has begun
+        found = set(run(process_of, range(40)))
+    assert len(found) == 2
+    assert os.getpid() in found
+
+
+def test_an_error_comes_when_its_item_would_wherever_it_was_made() -> None:
+    with processes(2)() as run:
+        for failing in range(12):
+            items = [1] * 12
+            items[failing] = 0
+            got: list[int] = []
+            with pytest.raises(ZeroDivisionError):
+                got.extend(run(partial(operator.floordiv, 1), items))
+            assert got == [1] * failing
 
 
 @pytest.mark.parametrize("pool", [threads, processes])

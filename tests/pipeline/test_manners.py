@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
@@ -36,6 +36,7 @@ from tests.hostile_server import page as answer_with
 from tests.wikis import asked, line, page, picture
 
 SOURCE = wiki_source("sample")
+LATE = 0.15  # seconds by which a busy machine may note a request late: the next one then follows it too soon
 
 
 def waits(answer: dict[str, str], otherwise: float = 7.0) -> float:
@@ -69,9 +70,9 @@ def test_crawl_delay_keeps_all_requests_apart(served: Served, store: RawStore) -
     eager = replace(SOURCE, politeness=replace(SOURCE.politeness, concurrency=8))
     crawl(eager, store, proxy=served.url, limit=2)
     times = [note.time for note in served.wiki.asked]
-    gaps = [after - before for before, after in pairwise(times)]
-    assert len(gaps) >= 6
-    assert min(gaps) > 0.25
+    assert len(times) > 6
+    for (i, before), (j, after) in combinations(enumerate(times), 2):
+        assert after - before > 0.3 * (j - i) - LATE
 
 
 @pytest.mark.slow

@@ -125,6 +125,8 @@ def test_every_column_has_a_page_index_and_its_groups_their_rows(tmp_path: Path,
         assert all(column.has_offset_index and column.compression == "ZSTD" for column in columns)
         split = {column.path_in_schema for column in columns if "BYTE_STREAM_SPLIT" in column.encodings}
         assert split == set(LAYOUTS[config].byte_split)
+        bare = {column.path_in_schema for column in columns if column.statistics is None}
+        assert bare == {*LAYOUTS[config].byte_split, *LAYOUTS[config].unfiltered}
 
 
 @pytest.mark.parametrize("k", [3, 5, 7, 9, 15])

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.crawl.markup import grid, markup, text_of
+from pipeline.crawl.grids import grid
+from pipeline.crawl.markup import markup, text_of
 from pipeline.crawl.names import slug
 from pipeline.crawl.pages import parse_list
 from pipeline.crawl.source_files import wiki_source
@@ -180,9 +181,15 @@ def test_a_cell_over_what_hangs_from_above_makes_it_no_longer() -> None:
 
 
 def texts(root: object) -> list[list[tuple[str, bool]]]:
-    """Return what stands in each place of the first table's grid."""
-    rows = grid(next(root.iter("table")))  # type: ignore[attr-defined]
-    return [[(text_of(cell.element), cell.own) for cell in row if cell is not None] for row in rows]
+    """Return what stands in each place of the first table's grid, and whether it begins there."""
+    found = []
+    for row in grid(next(root.iter("table"))):  # type: ignore[attr-defined]
+        places = [cell for cell in row.columns if cell is not None]
+        begin = [cell in row.own and cell not in places[:place] for place, cell in enumerate(places)]
+        assert [cell for cell, own in zip(places, begin, strict=True) if own] == row.own
+        assert [cell for cell, own in zip(places, begin, strict=True) if not own] == row.others
+        found.append([(text_of(cell), own) for cell, own in zip(places, begin, strict=True)])
+    return found
 
 
 def test_a_table_that_grows_without_end_is_refused() -> None:

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.text import REPLACEMENTS, fit_caption, normalize_text, sentences
+from pipeline.sentences import sentences
+from pipeline.text import REPLACEMENTS, fit_caption, normalize_text
 from tests.strategies import ASCII, VOCABULARY
 
 

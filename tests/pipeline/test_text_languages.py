@@ -7,15 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.text import (
-    GROUPS,
-    REPLACEMENTS,
-    abbreviations_table,
-    fit_caption,
-    normalize_text,
-    sentences,
-    written_table,
-)
+from pipeline.sentences import abbreviations_table, sentences
+from pipeline.text import GROUPS, REPLACEMENTS, fit_caption, normalize_text, written_table
 from tests.strategies import ASCII, VOCABULARY
 
 PAGE = Path(__file__).parents[2] / "docs" / "text.md"

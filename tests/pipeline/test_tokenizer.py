@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from pipeline.tokenizer import (
     decode_record,
     encode,
     encode_record,
+    encode_records,
     grids,
     parts,
     reorder,
@@ -45,6 +48,34 @@ def test_a_record_is_encoded_as_if_it_were_done_byte_by_byte(sprite: np.ndarray,
     plain += [BYTES.index(byte) for byte in caption.encode()] + [2]
     assert encode_record(sprite, caption, VOCABULARY).tolist() == plain
     assert encode_record(np.asfortranarray(sprite), caption, VOCABULARY).tolist() == plain
+
+
+@given(st.lists(st.tuples(sprites(25), captions), max_size=6))
+def test_records_encoded_together_are_those_encoded_one_by_one(records: list[tuple[np.ndarray, str]]) -> None:
+    ids, starts = encode_records([sprite for sprite, _ in records], [caption for _, caption in records], VOCABULARY)
+    assert [ids[a:b].tolist() for a, b in pairwise(starts)] == [
+        encode_record(*one, VOCABULARY).tolist() for one in records
+    ]
+    assert starts[-1] == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("sprite", "caption", "complaint"),
+    [
+        (np.full((2, 2), 55, dtype=np.uint8), "a", "outside the palette"),
+        (np.zeros((2, 0), dtype=np.uint8), "a", "is empty"),
+        (np.zeros((2, 2), dtype=np.uint8), "a\nb", "no token"),
+        (np.zeros((2, 2), dtype=np.uint8), "a\0b", "no token"),
+        (np.zeros((2, 2), dtype=np.uint8), "a\tb", "no token"),
+        (np.zeros((2, 2), dtype=np.uint8), "A", "'A'"),
+    ],
+)
+def test_of_records_encoded_together_the_one_without_ids_is_named(
+    sprite: np.ndarray, caption: str, complaint: str
+) -> None:
+    good = np.zeros((3, 1), dtype=np.uint8)
+    with pytest.raises(ValueError, match=complaint):
+        encode_records([good, sprite, good], ["fine", caption, "fine"], VOCABULARY)
 
 
 @given(sprites(), captions)

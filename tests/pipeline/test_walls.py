@@ -3,12 +3,17 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipeline.crawl import walls
 from pipeline.crawl.walls import LOOKED_AT, classify, is_challenge
 
 FIXTURES = sorted((Path(__file__).parent.parent / "fixtures" / "walls").glob("*.html"))
+#: What walls are told by, whole and in parts; ~ stands for a space.
+BITS = """<title ~ > <TITLE> Just~a~Moment... Just </title> <div~ id= 'cf-challenge px-CAPTCHA challenge- form cf-
+running _cf_chl_opt _incapsula_resource browser-verification < <script> </script> <form~class= x-y a_b DDoS-Guard word
+<meta~name=generator~content=MediaWiki>"""
 PAGE = b"<html><head><title>Aardart</title></head><body><p>It digs.</p></body></html>"
 
 
@@ -63,6 +68,20 @@ def test_no_text_of_a_paragraph_makes_a_wall(text: str, words: str) -> None:
     said = f"{text} {words} {text}".replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     body = f"<html><title>Aardart</title><body><p>{said}</p></body></html>".encode("utf-8", errors="replace")
     assert classify(200, {}, body, asked_api=False) == "served"
+
+
+@given(st.lists(st.sampled_from(BITS.split()), max_size=14), st.sampled_from(["", " "]))
+@example(["<title>", "DDoS-Guard", "</title>"], "")
+@example(["<meta~name=generator~content=MediaWiki>", "<title>", "DDoS-Guard", "</title>"], "")
+@example(["<div~", "id=", "'cf-challenge"], "")
+@example(["<form~class=", "px-CAPTCHA"], "")
+@example(["<script>", "_cf_chl_opt"], "")
+@example(["<div~", "id=", "_incapsula_resource"], "")
+def test_a_page_is_looked_through_only_where_a_wall_can_be_and_none_is_missed(bits: list[str], gap: str) -> None:
+    body = gap.join(bits).replace("~", " ").encode()
+    scripts = [part.split(b"</script")[0] for part in body.lower().split(b"<script")[1:]]
+    told = walls._TITLE.search(body) or walls._BOX.search(body) or any(walls._SCRIPT_MARK in one for one in scripts)
+    assert is_challenge(body) == (bool(told) and not walls._OWN.search(body))
 
 
 @pytest.mark.parametrize("piece", [b"<div ", b"<script>", b"<title>", b"<div id=", b"<meta name=generator ", b"cf- <"])

@@ -1,0 +1,1 @@
+"""The same done for many versions of the past, resumable."""

@@ -1,0 +1,1 @@
+"""Where a thing came from and what was made of it: releases, runs, models, crawls."""

@@ -1,0 +1,1 @@
+"""A hub's webhook: what it delivers, and the app that takes it."""
