@@ -4,8 +4,10 @@ A build is told by a pool where its shards, its portions of a list and its pictu
 `Run`, a function over items whose results come in the items' order, so every pool gives the same bytes.
 """
 
+import atexit
 import multiprocessing
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +21,7 @@ from pipeline.shard_build import ready
 Pool = Callable[[], AbstractContextManager[Run]]
 MANY = 16  # items for each worker of a pool: while there are more, they are short, and two wait for it instead of one
 ORPHAN = 3  # exit status of a worker whose build went away
+_STARTING = threading.Lock()
 
 
 @contextmanager
@@ -53,8 +56,9 @@ def processes(workers: int) -> Pool:
     @contextmanager
     def opened() -> Iterator[Run]:
         spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(helpers, mp_context=spawn, initializer=_die_with_parent) as pool:
-            up = [pool.submit(ready) for _ in range(helpers)]  # half a second each, while this one works already
+        with ProcessPoolExecutor(helpers, mp_context=spawn, initializer=_begin) as pool:
+            with _without_main():
+                up = [pool.submit(ready) for _ in range(helpers)]  # half a second each, while this one works already
             try:
                 yield lambda function, items: _shared(pool, up, function, items)
             except BaseException:
@@ -98,7 +102,25 @@ def _done_here(function: Callable[[Any], Any], item: Any) -> Future[Any]:  # noq
     return done
 
 
-def _die_with_parent() -> None:
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Let processes begin without the program's main module: they need nothing of it, and Prefect's takes a second.
+
+    multiprocessing leaves it out when it cannot tell where it came from, and has no other word for that.
+    """
+    main = vars(sys.modules["__main__"])
+    with _STARTING:
+        known: dict[str, Any] = {name: main.pop(name) for name in ("__spec__", "__file__") if name in main}
+        main["__spec__"] = None
+        try:
+            yield
+        finally:
+            main.update(known)
+
+
+def _begin() -> None:
+    """Make a new worker end with its parent, and at once: to take apart what it holds costs a tenth of a second."""
+    atexit.register(os._exit, 0)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_after, args=(parent,), daemon=True).start()

@@ -30,10 +30,12 @@ class Wire:
     target: str
     head: str
     connection: socket.socket
+    answered: Callable[[], None]
     count: Callable[[int], None]
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are; OSError when the other side has had enough."""
+        self.answered()  # before the other side can have it all and ask for more
         self.connection.sendall(data)
         self.count(len(data))
 
@@ -61,8 +63,8 @@ class Hostile:
     heads: dict[str, str] = field(default_factory=dict)  # path -> the last request's head
     times: list[float] = field(default_factory=list)  # of each request, in seconds
     sent: Counter[str] = field(default_factory=Counter)  # path -> bytes
-    most: int = 0  # requests that were under way at once
-    under_way: int = 0
+    waiting: set[int] = field(default_factory=set)  # connections asked and not answered yet
+    most: int = 0  # of them at once
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -190,16 +192,25 @@ class _Handler(socketserver.BaseRequestHandler):
                 state.asked.append(target)
                 state.heads[target] = head
                 state.times.append(time.monotonic())
-                state.under_way += 1
-                state.most = max(state.most, state.under_way)
+                state.waiting.add(id(self))
+                state.most = max(state.most, len(state.waiting))
             try:
-                wire = Wire(target=target, head=head, connection=connection, count=self._counter(target))
+                wire = Wire(
+                    target=target,
+                    head=head,
+                    connection=connection,
+                    answered=self._answered,
+                    count=self._counter(target),
+                )
                 _answer(state.paths, target)(wire)
             finally:
-                with state.lock:
-                    state.under_way -= 1
+                self._answered()
             connection.shutdown(socket.SHUT_WR)
             connection.close()
+
+    def _answered(self) -> None:
+        with self.server.state.lock:
+            self.server.state.waiting.discard(id(self))
 
     def _counter(self, target: str) -> Callable[[int], None]:
         def count(size: int) -> None:

@@ -2,6 +2,8 @@
 
 import operator
 import os
+import subprocess
+import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -61,6 +63,45 @@ def test_an_error_comes_when_its_item_would_wherever_it_was_made() -> None:
             with pytest.raises(ZeroDivisionError):
                 got.extend(run(partial(operator.floordiv, 1), items))
             assert got == [1] * failing
+
+
+PROGRAM = """
+import __main__, os, threading
+from pipeline.engines import processes
+from tests.whereabouts import process_of
+
+os.write(1, b"begun ")
+if __name__ == "__main__":
+    before = dict(vars(__main__))
+
+    def both():
+        with processes(2)() as run:
+            found = set()
+            while len(found) < 2:
+                found.update(run(process_of, range(8)))
+
+    builds = [threading.Thread(target=both) for _ in range(3)]
+    for build in builds:
+        build.start()
+    for build in builds:
+        build.join()
+    os.write(1, b"same" if (__spec__, __file__) == (before["__spec__"], before["__file__"]) else b"lost")
+"""
+
+
+@pytest.mark.parametrize("way", [["program.py"], ["-m", "program"]], ids=["file", "module"])
+def test_processes_begin_without_the_program_s_main_module_which_keeps_its_name(tmp_path: Path, way: list[str]) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    done = subprocess.run(
+        [sys.executable, *way],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout == b"begun same"
 
 
 @pytest.mark.parametrize("pool", [threads, processes])
