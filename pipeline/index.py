@@ -17,21 +17,22 @@ from jaxtyping import UInt8
 
 from pipeline.crawl.lines import Line
 from pipeline.entries import Entry
+from pipeline.likeness import FINGERPRINT
 from pipeline.packing import PackedEntry, PackedListing, unpacked_entry
 from pipeline.records import Dropped
 
-FORMAT = 3  # of the index: one of another format is begun again
+FORMAT = 4  # of the index: one of another format is begun again
 
 _TABLES = """
 create table if not exists state (name text primary key, value text not null);
 create table if not exists listing (key text primary key, body blob not null) without rowid;
 create table if not exists entry (
-    key text not null, family text not null, picture text not null, bodies blob not null,
-    split text, body blob not null
+    key text not null, family text not null, picture text not null, bodies blob not null, body blob not null
 );
 create table if not exists sprite (
     picture text primary key, h integer, w integer, cells blob, same blob, print blob, fault text
 );
+create table if not exists member (split text, key text, entry integer, primary key (split, key)) without rowid;
 create table if not exists dropped (id text, name text, stage text, reason text, source_url text);
 """
 _PRAGMAS = (  # exclusive: no memory is shared with readers, which no file system between machines could do
@@ -158,7 +159,7 @@ class BuildIndex:  # hands on bytes as bytearrays: for `bytes` Python asks aroun
     def add_entries(self, entries: Iterable[PackedEntry]) -> None:
         """Add entries; once all are there, `make_searchable` is to be called."""
         rows = ((*names, bytearray(same), bytearray(body)) for *names, same, body in entries)
-        self._db.executemany("insert into entry values (?, ?, ?, ?, null, ?)", rows)
+        self._db.executemany("insert into entry values (?, ?, ?, ?, ?)", rows)
 
     def make_searchable(self) -> None:
         """Make entries quick to find by their key and by their picture: cheaper once all are there."""
@@ -219,53 +220,58 @@ class BuildIndex:  # hands on bytes as bytearrays: for `bytes` Python asks aroun
         """Return the sprite of a picture."""
         return _sprite(*self._db.execute("select h, w, cells from sprite where picture = ?", (picture,)).fetchone())
 
+    def sprite_at(self, place: int) -> UInt8[np.ndarray, "h w"]:
+        """Return the sprite at a place."""
+        return _sprite(*self._db.execute("select h, w, cells from sprite where rowid = ?", (place,)).fetchone())
+
     def same_sprites(self) -> Iterator[list[Entry[Line]]]:
         """Yield the entries, two or more, that show the same sprite, in key order."""
-        self._db.execute("create index if not exists sprite_same on sprite (same)")
-        twice = "select same from entry join sprite using (picture) group by same having count(*) > 1 order by same"
-        found = "select body from entry join sprite using (picture) where same = ? order by key"
-        for shown in self._db.execute(twice).fetchall():
-            yield [unpacked_entry(body) for (body,) in self._db.execute(found, shown).fetchall()]
+        twice = (
+            "select json_group_array(entry.rowid) from sprite cross join entry using (picture) "
+            "group by same having count(*) > 1 order by same"
+        )
+        found = "select body from json_each(?) cross join entry on entry.rowid = value order by entry.key"
+        for alike in self._db.execute(twice).fetchall():
+            yield [unpacked_entry(body) for (body,) in self._db.execute(found, alike).fetchall()]
 
-    def families(self) -> Iterator[tuple[str, str, bytes]]:
-        """Yield each picture with each family that shows it, and with its sprite's fingerprint, in order."""
-        shown = "select distinct family, picture from entry"
-        query = f"select family, picture, print from ({shown}) join sprite using (picture) order by family, picture"  # noqa: S608
-        yield from self._db.execute(query)
+    def families(self) -> tuple[list[tuple[str, int]], UInt8[np.ndarray, "n 64"]]:
+        """Return each family with the place of each sprite that it shows, in order, and the sprites' fingerprints."""
+        place = "(select rowid from sprite where picture = entry.picture)"
+        query = f"select family, {place} from entry group by family, picture order by family, picture"  # noqa: S608
+        shown = self._db.execute(query).fetchall()
+        drawn = self._db.execute("select rowid, print from sprite where fault = '' order by rowid").fetchall()
+        prints = np.frombuffer(b"".join([one for _, one in drawn]), dtype=np.uint8).reshape(-1, FINGERPRINT)
+        known, places = (np.array([row[column] for row in rows]) for column, rows in ((0, drawn), (1, shown)))
+        return shown, prints[np.searchsorted(known, places)]
 
-    def family_names(self) -> list[str]:
-        """Return the families, in order."""
-        return [name for (name,) in self._db.execute("select distinct family from entry order by family")]
-
-    def showing(self, family: str, picture: str) -> list[Entry[Line]]:
-        """Return the entries of a family that show a picture, in key order."""
-        query = "select body from entry where picture = ? and family = ? order by key"
-        return [unpacked_entry(body) for (body,) in self._db.execute(query, (picture, family)).fetchall()]
+    def showing(self, family: str, place: int) -> list[Entry[Line]]:
+        """Return the entries of a family that show the sprite at a place, in key order."""
+        picture = "(select picture from sprite where rowid = ?)"
+        query = f"select body from entry where picture = {picture} and family = ? order by key"  # noqa: S608
+        return [unpacked_entry(body) for (body,) in self._db.execute(query, (place, family)).fetchall()]
 
     def set_splits(self, splits: Mapping[str, str]) -> None:
         """Put every family into its split."""
-        self._db.execute("create index if not exists entry_family on entry (family)")
-        rows = ((split, family) for family, split in splits.items())
-        self._db.executemany("update entry set split = ? where family = ?", rows)
-        self._db.execute("create index if not exists entry_split on entry (split, key)")
+        self._db.create_function("split_of", 1, splits.__getitem__)
+        self._db.execute("delete from member")
+        self._db.execute("insert into member select split_of(family), key, rowid from entry order by 1, 2")
 
-    def count(self, split: str | None = None) -> int:
-        """Count the entries of a split, or all."""
-        where, given = ("where split = ?", (split,)) if split else ("", ())
-        return int(self._db.execute(f"select count(*) from entry {where}", given).fetchone()[0])  # noqa: S608 - no value
+    def count(self) -> int:
+        """Count the entries."""
+        return int(self._db.execute("select count(*) from entry").fetchone()[0])
 
     def keys(self, split: str) -> Iterator[str]:
         """Yield the keys of a split's entries, in order."""
-        for (key,) in self._db.execute("select key from entry where split = ? order by key", (split,)):
+        for (key,) in self._db.execute("select key from member where split = ? order by key", (split,)):
             yield key
 
     def rows(self, part: Part) -> list[EntryRow]:
         """Return the entries of a part in key order as they are kept: what it holds is digested, and then opened."""
-        query = "select key from entry where split = ? order by key limit 1 offset ?"
+        query = "select key from member where split = ? order by key limit 1 offset ?"
         first = self._db.execute(query, (part.split, part.start)).fetchone() or ("",)
         query = (  # from that key on: the row of none before it is touched
-            "select body, h, w, cells from entry cross join sprite using (picture) "
-            "where split = ? and key >= ? order by key limit ?"
+            "select body, h, w, cells from member cross join entry on entry.rowid = member.entry "
+            "cross join sprite using (picture) where split = ? and member.key >= ? order by member.key limit ?"
         )
         return self._db.execute(query, (part.split, *first, part.stop - part.start)).fetchall()
 

@@ -16,7 +16,6 @@ from pipeline.crawl.readings import Unparsed
 from pipeline.crawl.sources import Rights, Source, WikiSource
 from pipeline.entries import Entry, drop, join
 from pipeline.index import BuildIndex
-from pipeline.likeness import FINGERPRINT
 from pipeline.packing import PackedEntry, PackedListing, packed, packed_entry, unpacked
 from pipeline.places import PlacedLines, write_places
 from pipeline.records import Dropped
@@ -156,17 +155,17 @@ def split_families(index: BuildIndex, said: Callable[[Entry[Line]], str], run: R
 
     A picture of which nothing can be `said` will not be in the release, so it joins no families.
     """
-    shown = list(index.families())
+    shown, prints = index.families()
+    together: dict[str, str | None] = dict.fromkeys(family for family, _ in shown)
     while True:
-        prints = np.frombuffer(b"".join(one for _, _, one in shown), dtype=np.uint8).reshape(-1, FINGERPRINT)
-        families, pictures = [family for family, _, _ in shown], [picture for _, picture, _ in shown]
-        pairs = twin_pairs(prints, lambda row: index.sprite(pictures[row]), run)  # noqa: B023 - it is not kept
-        crossing = {row for pair in pairs.tolist() if families[pair[0]] != families[pair[1]] for row in pair}
-        silent = {row for row in crossing if not any(map(said, index.showing(families[row], pictures[row])))}
+        pairs = twin_pairs(prints, lambda row: index.sprite_at(shown[row][1]), run)  # noqa: B023 - it is not kept
+        crossing = {row for pair in pairs.tolist() if shown[pair[0]][0] != shown[pair[1]][0] for row in pair}
+        silent = {row for row in crossing if not any(map(said, index.showing(*shown[row])))}
         if not silent:
             break
-        shown = [one for row, one in enumerate(shown) if row not in silent]
-    together = dict.fromkeys(index.family_names()) | joined_groups(families, pairs)
+        kept = [row for row in range(len(shown)) if row not in silent]
+        shown, prints = [shown[row] for row in kept], prints[kept]
+    together |= joined_groups([family for family, _ in shown], pairs)
     index.set_splits({family: split_of(named or family) for family, named in together.items()})
     sets = [count for count in Counter(named for named in together.values() if named).values() if count > 1]
     return {"pictures": len(np.unique(pairs)), "families": sum(sets), "sets": len(sets)}

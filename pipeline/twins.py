@@ -5,16 +5,14 @@ for twins to meet once, and are then looked at. What is returned spans the twins
 """
 
 import hashlib
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
-from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int, Int64, UInt8, UInt64
+from jaxtyping import Int, Int64, UInt8, UInt64
 
-from pipeline.likeness import BITS, DIGEST, FINGERPRINT, LARGEST, SIDES, balanced, sides_agree
-from pipeline.overlays import Faces, agrees, faces, shifted, stretched
+from pipeline.likeness import BITS, DIGEST, FINGERPRINT, SIDES, sides_agree
+from pipeline.looking import Forest, Run, SpriteAt, verified
 
 RADIUS = 70  # of BITS that the fingerprints of twins differ in at most
 HEAD, HEAD_RADIUS = 2, 36  # words of 64 bits that are compared first, and how many of their bits may differ
@@ -22,15 +20,12 @@ WORDS = 7  # of 64 bits that hold all of BITS
 KEY, TABLES = 20, 64  # bits of a bucket's key, and how often sprites are put into buckets
 NEIGHBOURS = 1024  # of a bucket with more sprites, each meets only so many that follow it
 ROWS = 1 << 17  # in tables that are worked on together
+MADE = 1 << 20  # keys made at once
 UNPACKED = 1 << 12  # fingerprints whose bits are made at once
 COMPARED = 1 << 16  # pairs in a bucket that are compared in all bits at once
 CHUNK = 16  # tables that one worker takes
-GATHERED = 1 << 21  # candidates that are sorted, or gathered before they are looked at
-LOOKED = 1 << 12  # candidates looked at together
-ROOM = 1 << 26  # bytes that sprites take which are ready to be looked at
+GATHERED = 1 << 21  # candidates that are gathered before they are sorted
 _ODD, _SUM = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0001000100010001)
-SpriteAt = Callable[[int], UInt8[np.ndarray, "_ _"]]  # reads one sprite by its row
-Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]  # a function over items: results in their order
 Pairs = Int64[np.ndarray, "m 2"]
 
 
@@ -38,20 +33,17 @@ def twin_pairs(prints: UInt8[np.ndarray, "n 64"], sprite_at: SpriteAt, run: Run 
     """Return pairs (i, j), i < j, of twins that join every sprite with all its twins: at most n - 1, ascending.
 
     `prints` are the sprites' fingerprints; `sprite_at` reads one sprite by its row, and is asked only for those that
-    must be looked at. `run` searches the tables, in other processes where it has some; whatever it is, the pairs are
-    the same. Rows joined by a chain of twins are one set. Twins whose fingerprints differ in more than 70 of
-    432 bits are not seen, and of those near that border a few (see the tests for which changes are found). Time grows
-    with the pairs that share a bucket: with n² for drawings of one kind, yet a thousandth of comparing all with all.
+    must be looked at, here. `run` searches the tables and looks at candidates, in other processes where it has some;
+    whatever it is, the pairs are the same. Rows joined by a chain of twins are one set. Twins whose fingerprints differ
+    in more than 70 of 432 bits are not seen, and of those near that border a few (see the tests for which changes are
+    found). Time grows with the pairs that share a bucket: with n² for drawings of one kind, yet a thousandth of
+    comparing all with all.
     """
     _check(prints)
     exact, firsts = _exact_pairs(prints)
     drawn = firsts[prints[firsts, DIGEST] > 0]  # plain pictures have no other twins
-    forest = _Forest(len(prints))
-    near: list[tuple[int, int]] = []
     candidates = drawn[_candidates(prints[drawn], run)]
-    for start in range(0, len(candidates), GATHERED):
-        for some in _portions(candidates[start : start + GATHERED], prints[:, DIGEST:SIDES]):
-            near.extend(_verified(some, forest, sprite_at))
+    near = list(verified(candidates, prints[:, DIGEST:SIDES], sprite_at, run))
     found = np.concatenate([exact, np.array(near, dtype=np.int64).reshape(-1, 2)])
     ordered: Pairs = found[np.lexsort((found[:, 1], found[:, 0]))]
     return ordered
@@ -63,7 +55,7 @@ def clusters(n: int, pairs: Pairs) -> Int64[np.ndarray, "n"]:
     >>> clusters(4, np.array([[1, 3]])).tolist()
     [0, 1, 2, 1]
     """
-    forest = _Forest(n)
+    forest = Forest(n)
     for one, other in pairs.tolist():
         forest.join(one, other)
     roots: Int64[np.ndarray, "n"] = np.array([forest.root(row) for row in range(n)], dtype=np.int64)
@@ -93,34 +85,6 @@ def leaks(splits: Sequence[str], prints: UInt8[np.ndarray, "n 64"], sprite_at: S
     names = np.array(splits, dtype=np.str_)
     crossing: Pairs = pairs[names[pairs[:, 0]] != names[pairs[:, 1]]]
     return crossing
-
-
-class _Forest:
-    """Rows joined into sets; a set's root is its smallest row."""
-
-    def __init__(self, n: int) -> None:
-        self._parent = array("q", range(n))
-
-    def root(self, row: int) -> int:
-        parent = self._parent
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
-
-    def join(self, one: int, other: int) -> bool:
-        """Join two sets; False when they were one already."""
-        low, high = sorted((self.root(one), self.root(other)))
-        self._parent[high] = low
-        return low != high
-
-    def roots(self, rows: Int64[np.ndarray, "*m"]) -> Int64[np.ndarray, "*m"]:
-        """Return the roots of many rows."""
-        parent = np.frombuffer(self._parent, dtype=np.int64)
-        found: Int64[np.ndarray, "*m"] = parent[rows]
-        while (parent[found] != found).any():
-            found = parent[found]
-        return found
 
 
 def _check(prints: UInt8[np.ndarray, "n f"]) -> None:
@@ -155,13 +119,21 @@ def _met(tables: range, prints: UInt8[np.ndarray, "n 64"]) -> Int64[np.ndarray, 
     sides = np.ascontiguousarray(prints[:, DIGEST:SIDES].T).astype(np.int16)
     together = max(1, ROWS // max(1, n))
     known, fresh = np.zeros(0, dtype=np.int64), [np.zeros(0, dtype=np.int64)]
-    for start in range(tables.start, tables.stop, together):
-        keys = _packed(prints, _keys()[start : min(start + together, tables.stop)])
+    for keys in _made(tables, prints, together):
         for one, other in _near(*_sorted(keys, words[:, 0]), words, sides):
             fresh.append(np.minimum(one, other) * n + np.maximum(one, other))
             if sum(map(len, fresh)) >= max(GATHERED, len(known)):  # so that each is sorted a few times only
                 known, fresh = _distinct([known, *fresh]), []
     return _distinct([known, *fresh])
+
+
+def _made(tables: range, prints: UInt8[np.ndarray, "n 64"], together: int) -> Iterator[UInt64[np.ndarray, "_ n"]]:
+    """Yield the keys of some tables together: more are made at once, for that takes all bits of all fingerprints."""
+    ahead = max(1, MADE // max(1, len(prints) * together)) * together
+    for start in range(tables.start, tables.stop, ahead):
+        keys = _packed(prints, _keys()[start : min(start + ahead, tables.stop)])
+        for at in range(0, len(keys), together):
+            yield keys[at : at + together]
 
 
 def _packed(prints: UInt8[np.ndarray, "n 64"], bits: Int64[np.ndarray, "t k"]) -> UInt64[np.ndarray, "t n"]:
@@ -247,52 +219,3 @@ def _distinct(codes: Sequence[Int64[np.ndarray, "_"]]) -> Int64[np.ndarray, "_"]
     """Return the numbers that are in some array, ascending."""
     ordered = np.sort(np.concatenate(codes))  # np.unique takes thirty times as long for such numbers
     return ordered[np.diff(ordered, prepend=-1) > 0]
-
-
-def _portions(candidates: Pairs, sides: UInt8[np.ndarray, "n 2"]) -> Iterator[Pairs]:
-    """Yield candidates in portions of so few sprites that there is room for them."""
-    rows, places = np.unique(candidates, return_inverse=True)
-    if not len(rows):
-        return
-    kept = ROOM // (3 * int(sides[rows].max()) ** 2 + 300)  # bytes of a sprite, its drawings, and what holds it
-    block = places.reshape(-1, 2) // max(1, kept // 2)
-    kind = block[:, 0] * len(rows) + block[:, 1]
-    order = kind.argsort(kind="stable")
-    for portion in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
-        yield candidates[portion]
-
-
-def _verified(candidates: Pairs, forest: _Forest, sprite_at: SpriteAt) -> Iterator[tuple[int, int]]:
-    """Yield the candidates that are twins and join two sets; each sprite is read once."""
-    candidates = candidates[_apart(candidates, forest)]
-    rows, places = np.unique(candidates, return_inverse=True)
-    places = places.reshape(-1, 2)
-    sprites = [sprite_at(row) for row in rows.tolist()]
-    drawn = faces(sprites)
-    for start in range(0, len(places), LOOKED):
-        for look in (shifted, stretched):
-            some = places[start : start + LOOKED]
-            some = _comparable(some[_apart(rows[some], forest)], drawn)
-            pairs, named = some.tolist(), np.sort(rows[some], axis=1).tolist()
-            for hit, how in look(drawn, some[:, 0], some[:, 1]):
-                one, other = named[hit]
-                small, large = pairs[hit]
-                if forest.root(one) != forest.root(other) and agrees(sprites[small], sprites[large], how):
-                    forest.join(one, other)
-                    yield one, other
-
-
-def _apart(pairs: Pairs, forest: _Forest) -> Bool[np.ndarray, "m"]:
-    """Tell which pairs are not joined yet."""
-    one, other = forest.roots(pairs).T
-    apart: Bool[np.ndarray, "m"] = one != other
-    return apart
-
-
-def _comparable(pairs: Pairs, drawn: Faces) -> Int64[np.ndarray, "few 2"]:
-    """Return the pairs that may have enough edges in common, the smaller sprite, by (height, width), first."""
-    h, w = drawn.sides
-    shape = h * (LARGEST + 1) + w
-    ordered = np.where((shape[pairs[:, :1]] > shape[pairs[:, 1:]]), pairs[:, ::-1], pairs)
-    comparable: Int64[np.ndarray, "few 2"] = ordered[balanced(*drawn.edges[ordered].T)]
-    return comparable
