@@ -6,6 +6,7 @@ A build is told by a pool where its shards, its portions of a list and its pictu
 
 import atexit
 import gc
+import logging
 import multiprocessing
 import os
 import sys
@@ -47,6 +48,7 @@ def threads(workers: int) -> Pool:
 def processes(workers: int) -> Pool:
     """Return a pool of processes, this one among them; the others begin by `spawn`, because threads may be about.
 
+    They know nothing of the program's main module: functions and items must come from modules that have a name.
     A block that raises ends once the items that are under way are done, and processes whose parent is killed end with
     it: they would go on to write into the draft of the next build. ValueError when there are none.
     """
@@ -108,7 +110,8 @@ def _done_here(function: Callable[[Any], Any], item: Any) -> Future[Any]:  # noq
 def _without_main() -> Iterator[None]:
     """Let processes begin without the program's main module: they need nothing of it, and Prefect's takes a second.
 
-    multiprocessing leaves it out when it cannot tell where it came from, and has no other word for that.
+    multiprocessing leaves it out when it cannot tell where it came from, and has no other word for that. For these few
+    milliseconds no other thread should begin processes of its own that need the main module.
     """
     main = vars(sys.modules["__main__"])
     with _STARTING:
@@ -121,15 +124,20 @@ def _without_main() -> Iterator[None]:
 
 
 def _begin() -> None:
-    """Make a new worker end with its parent, and at once: to take apart what it holds costs a tenth of a second.
+    """Make a new worker end with its parent, and soon: to take apart what it holds costs a tenth of a second.
 
     It looks for garbage less often than Python would, for what a build makes hangs in no cycles: 4 % of its time.
     """
-    atexit.register(os._exit, 0)
+    atexit.register(_leave)
     gc.set_threshold(*GARBAGE)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _leave() -> None:
+    logging.shutdown()  # what it wrote is not lost
+    os._exit(0)
 
 
 def _end_after(parent: multiprocessing.process.BaseProcess) -> None:

@@ -131,7 +131,7 @@ class BuildIndex:  # hands on bytes as bytearrays: for `bytes` Python asks aroun
 
     def begin_anew(self) -> None:
         """Forget what was read of a crawl: a build that was killed while it read begins with that again."""
-        for table in ("listing", "entry", "dropped"):
+        for table in ("listing", "entry", "member", "dropped"):
             self._db.execute(f"delete from {table}")  # noqa: S608 - the names above
 
     def add_listings(self, rows: Sequence[PackedListing]) -> list[PackedListing]:
@@ -182,6 +182,7 @@ class BuildIndex:  # hands on bytes as bytearrays: for `bytes` Python asks aroun
 
     def remove(self, dropped: Dropped) -> None:
         """Take an entry out, and say why."""
+        self._db.execute("delete from member where key = ?", (dropped.id,))
         self._db.execute("delete from entry where key = ?", (dropped.id,))
         self.add_dropped([dropped])
 

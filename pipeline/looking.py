@@ -70,7 +70,7 @@ def verified(
     forest = Forest(len(sides))
     for some in _rounds(candidates, place, sides):
         portions = _portions(forest.apart(some), by_size, sprite_at)
-        for found in run(_joining, portions):
+        for found in run(look_at, portions):
             for pair in found.tolist():
                 if forest.join(*pair):
                     one, other = sorted(by_size[pair].tolist())
@@ -120,7 +120,7 @@ def _portions(some: Pairs, by_size: Int64[np.ndarray, "n"], sprite_at: SpriteAt)
     return portions
 
 
-def _joining(portion: _Portion) -> Int64[np.ndarray, "_ 2"]:
+def look_at(portion: _Portion) -> Int64[np.ndarray, "_ 2"]:
     """Return the pairs of a portion, as places, that are twins and join two of its sets."""
     sprites, pairs, forest = portion.sprites, portion.pairs, Forest(len(portion.places))
     drawn = faces(sprites)

@@ -84,6 +84,13 @@ def test_results_come_in_order_while_few_tasks_are_under_way(items: list[int], s
     assert not cluster.waiting
 
 
+def test_what_takes_less_than_its_way_to_a_cluster_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "_DONE_HERE", {str})
+    cluster = OneByOne()
+    assert list(streamed(cluster.cluster, str, range(40))) == [str(item) for item in range(40)]
+    assert not cluster.most
+
+
 def test_a_task_whose_worker_died_is_given_away_again_and_the_others_are_not() -> None:
     cluster = OneByOne(failing=[WorkerDied(), WorkerDied(), WorkerDied()])
     seen: list[int] = []

@@ -11,7 +11,7 @@ from pipeline.entries import Entry
 from pipeline.index import BuildIndex, Part, Sketch, opened, sketched
 from pipeline.likeness import fingerprint
 from pipeline.packing import packed, packed_entry
-from pipeline.records import Listing, PageLink
+from pipeline.records import Dropped, Listing, PageLink
 
 SHOWN = {  # by key: family, picture
     "d": ("newt", "p3"),
@@ -92,3 +92,12 @@ def test_readers_see_the_splits_that_were_shared(index: BuildIndex) -> None:
     with BuildIndex(index.path, readonly=True) as reader:
         assert list(reader.keys("train")) == sorted(SHOWN)
         assert len(reader.rows(Part(split="train", start=0, stop=9))) == len(SHOWN)
+
+
+def test_an_entry_that_is_taken_out_leaves_its_split_too(index: BuildIndex) -> None:
+    index.set_splits(dict.fromkeys(("ant", "crab", "newt"), "train"))
+    index.remove(Dropped(id="c", name="c", stage="pixelize", reason="torn", source_url="c"))
+    again = entry_of("c")
+    index.add_entries([packed_entry(again, packed(again.listing)[1])])  # which may take its place
+    kept = [opened(row)[0].listing.key for row in index.rows(Part(split="train", start=0, stop=9))]
+    assert kept == list(index.keys("train")) == ["a", "b", "d", "e"]
