@@ -36,8 +36,7 @@ create table if not exists member (split text, key text, entry integer, primary 
 create table if not exists dropped (id text, name text, stage text, reason text, source_url text);
 """
 _PRAGMAS = (  # exclusive: no memory is shared with readers, which no file system between machines could do
-    "pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = off; "
-    "pragma cache_size = -16000; pragma page_size = 8192"
+    "pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = off; pragma cache_size = -16000"
 )
 
 
