@@ -142,16 +142,20 @@ def _index(job: _Job) -> Path:
 
 def _gather(job: _Job, index: BuildIndex) -> None:
     """Let the index hold every entry with its sprite and its split."""
-    if not index.state("gathered"):
+    gathered = bool(index.state("gathered"))
+    if not gathered:
         joining.read_crawl(index, job.store, job.crawl, job.source, job.run)
-        index.keep("gathered", "yes")
-        index.commit()
     pictures = index.undrawn()
-    job.steps = len(pictures) + index.count()
-    job.step(0)
     palette = job.vocabulary.palette
     draw = partial(sketch, raw=job.store.root, palette=palette, recipe=job.config.pictures)
-    for sketches in job.run(draw, chunks(pictures)):
+    drawn = job.run(draw, chunks(pictures))  # workers begin with it
+    if not gathered:
+        joining.drop_same(index)
+        index.keep("gathered", "yes")
+        index.commit()
+    job.steps = len(pictures) + index.count()
+    job.step(0)
+    for sketches in drawn:
         index.add_sketches(sketches)
         index.commit()
         job.step(len(sketches))

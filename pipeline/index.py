@@ -5,6 +5,7 @@ and a build that was killed finds what it had done. It is a scratch file: nothin
 """
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from jaxtyping import UInt8
 from pipeline.crawl.lines import Line
 from pipeline.entries import Entry
 from pipeline.likeness import FINGERPRINT
+from pipeline.overlays import FlatSprite
 from pipeline.packing import PackedEntry, PackedListing, unpacked_entry
 from pipeline.records import Dropped
 
@@ -220,9 +222,10 @@ class BuildIndex:  # hands on bytes as bytearrays: for `bytes` Python asks aroun
         """Return the sprite of a picture."""
         return _sprite(*self._db.execute("select h, w, cells from sprite where picture = ?", (picture,)).fetchone())
 
-    def sprite_at(self, place: int) -> UInt8[np.ndarray, "h w"]:
-        """Return the sprite at a place."""
-        return _sprite(*self._db.execute("select h, w, cells from sprite where rowid = ?", (place,)).fetchone())
+    def sprites_at(self, places: Sequence[int]) -> list[FlatSprite]:
+        """Return the sprites at these places, in this order."""
+        query = "select h, w, cells from json_each(?) cross join sprite on sprite.rowid = value order by json_each.key"
+        return self._db.execute(query, (json.dumps(places),)).fetchall()
 
     def same_sprites(self) -> Iterator[list[Entry[Line]]]:
         """Yield the entries, two or more, that show the same sprite, in key order."""

@@ -60,6 +60,10 @@ def read_crawl(index: BuildIndex, store: RawStore, crawl: str, source: Source, r
         index.add_dropped(dropped)
         joined += len(entries)
     index.keep("joined", str(joined))
+
+
+def drop_same(index: BuildIndex) -> None:
+    """Take out the entries that have the page and the picture of one before them: no picture goes with them."""
     index.make_searchable()
     for entry, twin in index.same_bodies():
         reason = f"same page and same picture as {twin}"
@@ -158,7 +162,8 @@ def split_families(index: BuildIndex, said: Callable[[Entry[Line]], str], run: R
     shown, prints = index.families()
     together: dict[str, str | None] = dict.fromkeys(family for family, _ in shown)
     while True:
-        pairs = twin_pairs(prints, lambda row: index.sprite_at(shown[row][1]), run)  # noqa: B023 - it is not kept
+        places = [place for _, place in shown]
+        pairs = twin_pairs(prints, lambda rows: index.sprites_at([places[row] for row in rows]), run)  # noqa: B023 - now
         crossing = {row for pair in pairs.tolist() if shown[pair[0]][0] != shown[pair[1]][0] for row in pair}
         silent = {row for row in crossing if not any(map(said, index.showing(*shown[row])))}
         if not silent:

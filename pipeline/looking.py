@@ -8,16 +8,21 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from pipeline.likeness import balanced
-from pipeline.overlays import Stack, agrees, faces, shifted, stacked, stretched
+from pipeline.overlays import FlatSprite, Stack, agrees, faces, flat, shifted, stacked, stretched
 
 SORTED = 1 << 21  # candidates that are sorted at once
 PORTIONS = 4  # of a round of candidates, looked at without knowing of one another
 LOOKED, FEW = 1 << 14, 1 << 11  # candidates of a portion at most, and as many as make it worth its while
 MANY = 8  # pairs for each sprite, of which most may be spared
 ROOM = 1 << 26  # bytes that sprites take which are ready to be looked at
-SpriteAt = Callable[[int], UInt8[np.ndarray, "_ _"]]  # reads one sprite by its row
+SpritesAt = Callable[[list[int]], Iterable[FlatSprite]]  # reads sprites by their rows, in this order
 Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]  # a function over items: results in their order
 Pairs = Int64[np.ndarray, "m 2"]
+
+
+def one_by_one(sprite_at: Callable[[int], UInt8[np.ndarray, "_ _"]]) -> SpritesAt:
+    """Return what reads sprites by their rows, from what reads one."""
+    return lambda rows: (flat(sprite_at(row)) for row in rows)
 
 
 class Forest:
@@ -57,7 +62,7 @@ class Forest:
 
 
 def verified(
-    candidates: Pairs, sides: UInt8[np.ndarray, "n 2"], sprite_at: SpriteAt, run: Run
+    candidates: Pairs, sides: UInt8[np.ndarray, "n 2"], sprites_at: SpritesAt, run: Run
 ) -> Iterator[tuple[int, int]]:
     """Yield the candidates, the lower row first, that are twins and join two sets.
 
@@ -69,7 +74,7 @@ def verified(
     place = by_size.argsort()
     forest = Forest(len(sides))
     for some in _rounds(candidates, place, sides):
-        portions = _portions(forest.apart(some), by_size, sprite_at)
+        portions = _portions(forest.apart(some), by_size, sprites_at)
         for found in run(look_at, portions):
             for pair in found.tolist():
                 if forest.join(*pair):
@@ -109,9 +114,10 @@ class _Portion(NamedTuple):
     pairs: Int64[np.ndarray, "m 2"]  # of sprites, the smaller one first
 
 
-def _portions(some: Pairs, by_size: Int64[np.ndarray, "n"], sprite_at: SpriteAt) -> list[_Portion]:
+def _portions(some: Pairs, by_size: Int64[np.ndarray, "n"], sprites_at: SpritesAt) -> list[_Portion]:
     """Return candidates in portions, with their sprites, each of which is read once."""
-    sprites = {row: sprite_at(row) for row in np.unique(by_size[some]).tolist()}
+    rows = np.unique(by_size[some]).tolist()
+    sprites = dict(zip(rows, sprites_at(rows), strict=True))
     portions = []
     for part in np.array_split(some, min(PORTIONS, -(-len(some) // FEW))) if len(some) else []:
         places, pairs = np.unique(part, return_inverse=True)

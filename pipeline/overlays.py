@@ -15,6 +15,7 @@ from jaxtyping import Bool, Int64, UInt8, UInt64
 from pipeline.likeness import Drawn, Other, Sprite, coincide, nearest, offsets, overlap, resized, tells
 
 WORD = 64  # bits
+FlatSprite = tuple[int, int, bytes]  # height and width, px; the pixels, row by row
 PACKED = 128  # sprites whose bits are made at once: unpacked, they take some hundred times the room
 
 
@@ -32,12 +33,18 @@ class Stack:
         return np.frombuffer(self.cells[start:end], dtype=np.uint8).reshape(self.sides[:, place])
 
 
-def stacked(sprites: Iterable[Drawn]) -> Stack:
+def flat(sprite: Drawn) -> FlatSprite:
+    """Return a sprite as it is stacked."""
+    high, wide = sprite.shape
+    return high, wide, sprite.tobytes()
+
+
+def stacked(sprites: Iterable[FlatSprite]) -> Stack:
     """Return sprites as one stack, in their order."""
-    kept = [(sprite.shape, sprite.tobytes()) for sprite in sprites]
-    sides = np.array([shape for shape, _ in kept], dtype=np.int64).reshape(-1, 2).T
+    kept = list(sprites)
+    sides = np.array([sprite[:2] for sprite in kept], dtype=np.int64).reshape(-1, 2).T
     ends = np.concatenate([np.zeros(1, dtype=np.int64), sides.prod(axis=0).cumsum()])
-    return Stack(sides=sides, ends=ends, cells=b"".join([cells for _, cells in kept]))
+    return Stack(sides=sides, ends=ends, cells=b"".join([cells for *_, cells in kept]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int, Int64, UInt8, UInt64
 
 from pipeline.likeness import BITS, DIGEST, FINGERPRINT, SIDES, sides_agree
-from pipeline.looking import Forest, Run, SpriteAt, verified
+from pipeline.looking import Forest, Run, SpritesAt, verified
 
 RADIUS = 70  # of BITS that the fingerprints of twins differ in at most
 HEAD, HEAD_RADIUS = 2, 36  # words of 64 bits that are compared first, and how many of their bits may differ
@@ -23,16 +23,16 @@ ROWS = 1 << 17  # in tables that are worked on together
 MADE = 1 << 20  # keys made at once
 UNPACKED = 1 << 12  # fingerprints whose bits are made at once
 COMPARED = 1 << 16  # pairs in a bucket that are compared in all bits at once
-CHUNK = 16  # tables that one worker takes
+CHUNK = 8  # tables that one worker takes
 GATHERED = 1 << 21  # candidates that are gathered before they are sorted
 _ODD, _SUM = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0001000100010001)
 Pairs = Int64[np.ndarray, "m 2"]
 
 
-def twin_pairs(prints: UInt8[np.ndarray, "n 64"], sprite_at: SpriteAt, run: Run = map) -> Pairs:
+def twin_pairs(prints: UInt8[np.ndarray, "n 64"], sprites_at: SpritesAt, run: Run = map) -> Pairs:
     """Return pairs (i, j), i < j, of twins that join every sprite with all its twins: at most n - 1, ascending.
 
-    `prints` are the sprites' fingerprints; `sprite_at` reads one sprite by its row, and is asked only for those that
+    `prints` are the sprites' fingerprints; `sprites_at` reads sprites by their rows, and is asked only for those that
     must be looked at, here. `run` searches the tables and looks at candidates, in other processes where it has some;
     whatever it is, the pairs are the same. Rows joined by a chain of twins are one set. Twins whose fingerprints differ
     in more than 70 of 432 bits are not seen, and of those near that border a few (see the tests for which changes are
@@ -43,7 +43,7 @@ def twin_pairs(prints: UInt8[np.ndarray, "n 64"], sprite_at: SpriteAt, run: Run 
     exact, firsts = _exact_pairs(prints)
     drawn = firsts[prints[firsts, DIGEST] > 0]  # plain pictures have no other twins
     candidates = drawn[_candidates(prints[drawn], run)]
-    near = list(verified(candidates, prints[:, DIGEST:SIDES], sprite_at, run))
+    near = list(verified(candidates, prints[:, DIGEST:SIDES], sprites_at, run))
     found = np.concatenate([exact, np.array(near, dtype=np.int64).reshape(-1, 2)])
     ordered: Pairs = found[np.lexsort((found[:, 1], found[:, 0]))]
     return ordered
@@ -79,9 +79,9 @@ def joined_groups(groups: Sequence[str], pairs: Pairs) -> dict[str, str]:
     return {name: names[place] for name, place in zip(names, smallest, strict=True)}
 
 
-def leaks(splits: Sequence[str], prints: UInt8[np.ndarray, "n 64"], sprite_at: SpriteAt) -> Pairs:
+def leaks(splits: Sequence[str], prints: UInt8[np.ndarray, "n 64"], sprites_at: SpritesAt) -> Pairs:
     """Return twin pairs whose two rows are in different splits: none exactly when no chain of twins crosses splits."""
-    pairs = twin_pairs(prints, sprite_at)
+    pairs = twin_pairs(prints, sprites_at)
     names = np.array(splits, dtype=np.str_)
     crossing: Pairs = pairs[names[pairs[:, 0]] != names[pairs[:, 1]]]
     return crossing

@@ -10,6 +10,7 @@ import pyarrow as pa
 from jaxtyping import UInt8
 
 from pipeline.likeness import FINGERPRINT, LARGEST, fingerprints
+from pipeline.looking import one_by_one
 from pipeline.records import SPLITS
 from pipeline.release import Gate
 from pipeline.twins import leaks
@@ -70,7 +71,7 @@ def leakage(sketches: Sketches, seen: pa.Table) -> Gate:
     """Return the gate; `seen` names the records that were sketched, in order, by `id` and `split` (its place)."""
     records = np.frombuffer(sketches.records, dtype=np.int64)
     places = seen.column("split").to_numpy()[records]
-    pairs = records[leaks([SPLITS[place] for place in places], sketches.prints, sketches.sprite)]
+    pairs = records[leaks([SPLITS[place] for place in places], sketches.prints, one_by_one(sketches.sprite))]
     ids, splits = seen.column("id"), seen.column("split")
 
     def told(record: int) -> str:

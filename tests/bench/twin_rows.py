@@ -8,6 +8,7 @@ from jaxtyping import UInt8
 
 from palettes.palette import load_palette
 from pipeline.likeness import GRID, alike, fingerprints
+from pipeline.looking import one_by_one
 from pipeline.pixelize import pixelize
 from pipeline.quantize import quantize
 from pipeline.sample.load import sample_folder
@@ -42,7 +43,7 @@ def search_row(sprites: list[UInt8[np.ndarray, "_ _"]]) -> Row:
         return [alike(sprites[i], sprites[j]) for i, j in sample]
 
     def our_way() -> object:
-        return twin_pairs(fingerprints(sprites), sprites.__getitem__)
+        return twin_pairs(fingerprints(sprites), one_by_one(sprites.__getitem__))
 
     usual, ours = in_turn(usual_way, our_way, 1, runs=3)
     return Row(

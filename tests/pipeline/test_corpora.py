@@ -18,6 +18,7 @@ from pipeline.checks import check
 from pipeline.crawl.raw import RawStore
 from pipeline.engines import processes
 from pipeline.likeness import fingerprints
+from pipeline.looking import one_by_one
 from pipeline.records import SPLITS
 from pipeline.release import Release
 from pipeline.schema import QUARANTINE_SPLIT, windows_config
@@ -158,7 +159,7 @@ def families_and_twins_share_a_split(found: list[Read]) -> None:
         face = min(one.sprite.tobytes(), one.sprite[:, ::-1].tobytes())
         assert pictures.setdefault((one.sprite.shape, face), one.split) == one.split
     sprites = [one.sprite for one in found]
-    assert not len(leaks([one.split for one in found], fingerprints(sprites), sprites.__getitem__))
+    assert not len(leaks([one.split for one in found], fingerprints(sprites), one_by_one(sprites.__getitem__)))
 
 
 def test_a_page_that_says_the_same_in_two_languages_passes_the_gate_of_duplicates(tmp_path: Path) -> None:

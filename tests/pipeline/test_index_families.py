@@ -10,6 +10,7 @@ from pipeline.crawl.lines import Line
 from pipeline.entries import Entry
 from pipeline.index import BuildIndex, Part, Sketch, opened, sketched
 from pipeline.likeness import fingerprint
+from pipeline.overlays import flat
 from pipeline.packing import packed, packed_entry
 from pipeline.records import Dropped, Listing, PageLink
 
@@ -50,7 +51,7 @@ def test_families_come_in_order_with_their_pictures_sprites_and_fingerprints(ind
     shown, prints = index.families()
     assert [family for family, _ in shown] == ["ant", "crab", "newt", "newt"]
     for (_, place), seed, kept in zip(shown, (2, 1, 1, 3), prints, strict=True):
-        assert np.array_equal(index.sprite_at(place), sprite(seed))
+        assert index.sprites_at([place]) == [flat(sprite(seed))]
         assert kept.tobytes() == fingerprint(sprite(seed))
     assert [[one.listing.key for one in index.showing(*one)] for one in shown] == [["e"], ["c"], ["a", "b"], ["d"]]
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, UInt8
 
 from pipeline import overlays
 from pipeline.likeness import DIGEST, LARGEST, alike, balanced, fingerprints, sides_agree
-from pipeline.overlays import Faces, agrees, faces, shifted, stacked, stretched
+from pipeline.overlays import Faces, agrees, faces, flat, shifted, stacked, stretched
 from tests.strategies import sprites
 
 Sprite = UInt8[np.ndarray, "_ _"]
@@ -39,7 +39,7 @@ def by_definition(sprite: Sprite, gap: int, shape: tuple[int, ...]) -> Bool[np.n
 
 
 def drawings_are_right(drawn: list[Sprite]) -> None:
-    found = faces(stacked(drawn))
+    found = faces(stacked(map(flat, drawn)))
     both = [*drawn, *(sprite[:, ::-1] for sprite in drawn)]
     assert found.sides.T.tolist() == [list(sprite.shape) for sprite in both]
     for face, sprite in enumerate(both):
@@ -63,12 +63,12 @@ def test_drawings_take_as_many_words_as_the_widest_sprite_needs(side: int) -> No
     rng = np.random.default_rng(side)
     drawn = [rng.integers(0, 3, shape, dtype=np.uint8) for shape in [(3, side), (side, 2), (1, 1)]]
     drawings_are_right(drawn)
-    assert faces(stacked(drawn)).near.shape[0] == (1 if side < 30 else 2 if side < 60 else 4)
+    assert faces(stacked(map(flat, drawn))).near.shape[0] == (1 if side < 30 else 2 if side < 60 else 4)
 
 
 @given(st.lists(sprites(9), max_size=5))
 def test_a_stack_that_travelled_holds_the_sprites(drawn: list[Sprite]) -> None:
-    stack = pickle.loads(pickle.dumps(stacked(drawn)))  # noqa: S301 - our own
+    stack = pickle.loads(pickle.dumps(stacked(map(flat, drawn))))  # noqa: S301 - our own
     assert len(stack.ends) == len(drawn) + 1
     for place, sprite in enumerate(drawn):
         assert np.array_equal(stack.sprite(place), sprite)
@@ -103,7 +103,7 @@ def test_looking_at_many_pairs_finds_what_looking_at_each_finds(seed: int) -> No
     olds = [blocks(rng, *rng.integers(16, 34, 2)) for _ in range(4)]
     drawn = sorted([*olds, *(changed(one, rng) for one in olds for _ in range(6))], key=lambda sprite: sprite.shape)
     prints = fingerprints(drawn)
-    stack = stacked(drawn)
+    stack = stacked(map(flat, drawn))
     found = faces(stack)
     pairs = [
         (i, j)

@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 from palettes.palette import load_palette
 from pipeline import twins
 from pipeline.likeness import DIGEST, SIDES, alike, fingerprint, fingerprints, sides_agree
+from pipeline.looking import one_by_one
 from pipeline.pixelize import pixelize
 from pipeline.quantize import quantize
 from pipeline.sample.bestiary import SampleRecord, load_bestiary
@@ -192,7 +193,7 @@ def test_the_bestiarys_changed_sprites_are_found_again(bestiary: Bestiary, chang
     olds = bestiary.sprites[::12]
     news = [np.ascontiguousarray(change(sprite, rng)) for sprite in olds]
     both = [*olds, *news]
-    labels = clusters(len(both), twin_pairs(fingerprints(both), both.__getitem__))
+    labels = clusters(len(both), twin_pairs(fingerprints(both), one_by_one(both.__getitem__)))
     found = labels[: len(olds)] == labels[len(olds) :]
     assert found.mean() >= 0.95
 
@@ -259,7 +260,7 @@ def test_the_search_joins_what_looking_at_every_pair_joins(seed: int, plan: list
     drawn = [creature(seed + number) for number in range(4)]
     drawn += [np.ascontiguousarray(change(drawn[number], rng)) for number, change in plan]
     brute = [pair for pair in combinations(range(len(drawn)), 2) if alike(drawn[pair[0]], drawn[pair[1]])]
-    found = twin_pairs(fingerprints(drawn), drawn.__getitem__)
+    found = twin_pairs(fingerprints(drawn), one_by_one(drawn.__getitem__))
     assert clusters(len(drawn), found).tolist() == partition(len(drawn), brute)
     assert all(i < j and alike(drawn[i], drawn[j]) for i, j in found.tolist())
 
@@ -301,8 +302,8 @@ def test_pairs_are_the_same_whoever_searches_the_tables() -> None:
     def elsewhere(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         return [pickle.loads(pickle.dumps(work))(item) for item in pickle.loads(pickle.dumps(list(items)))]  # noqa: S301
 
-    found = twin_pairs(prints, drawn.__getitem__, elsewhere)
-    assert found.tolist() == twin_pairs(prints, drawn.__getitem__).tolist()
+    found = twin_pairs(prints, one_by_one(drawn.__getitem__), elsewhere)
+    assert found.tolist() == twin_pairs(prints, one_by_one(drawn.__getitem__)).tolist()
     assert len(found) > 50
 
 
@@ -313,7 +314,7 @@ def test_thousands_of_equal_sprites_are_joined_without_looking() -> None:
     def never(row: int) -> Sprite:
         pytest.fail(f"sprite {row} was read, but its fingerprint says it all")
 
-    found = twin_pairs(fingerprints(drawn), never)
+    found = twin_pairs(fingerprints(drawn), one_by_one(never))
     assert found.tolist() == [[0, row] for row in range(1, 2000)]
 
 
@@ -326,16 +327,16 @@ def test_a_bucket_full_of_near_twins_is_joined_by_few_looks() -> None:
         looks.append(row)
         return drawn[row]
 
-    found = twin_pairs(fingerprints(drawn), look)
+    found = twin_pairs(fingerprints(drawn), one_by_one(look))
     assert len(found) == 149
     assert len(looks) <= 150
 
 
 def test_sprites_without_twins_give_no_pairs() -> None:
-    nothing = twin_pairs(fingerprints([]), [].__getitem__)
+    nothing = twin_pairs(fingerprints([]), one_by_one([].__getitem__))
     assert nothing.shape == (0, 2)
     drawn = [creature(seed) for seed in range(200)]
-    assert twin_pairs(fingerprints(drawn), drawn.__getitem__).shape == (0, 2)
+    assert twin_pairs(fingerprints(drawn), one_by_one(drawn.__getitem__)).shape == (0, 2)
 
 
 def test_fingerprints_of_another_length_say_so() -> None:
@@ -375,13 +376,13 @@ def test_twins_in_two_splits_leak() -> None:
     rng = np.random.default_rng(0)
     drawn = [creature(1), creature(2), recoloured(creature(1), rng), retouched(creature(2), rng)]
     prints = fingerprints(drawn)
-    assert leaks(["train", "train", "test", "train"], prints, drawn.__getitem__).tolist() == [[0, 2]]
-    assert leaks(["train", "test", "train", "test"], prints, drawn.__getitem__).shape == (0, 2)
+    assert leaks(["train", "train", "test", "train"], prints, one_by_one(drawn.__getitem__)).tolist() == [[0, 2]]
+    assert leaks(["train", "test", "train", "test"], prints, one_by_one(drawn.__getitem__)).shape == (0, 2)
 
 
 def test_the_bestiarys_families_stay_apart(bestiary: Bestiary) -> None:
     families = [record.family for record in bestiary.records]
-    pairs = twin_pairs(bestiary.prints, bestiary.sprites.__getitem__)
+    pairs = twin_pairs(bestiary.prints, one_by_one(bestiary.sprites.__getitem__))
     sizes = np.unique(clusters(len(families), pairs), return_counts=True)[1]
     assert sizes.max() <= 8
     crossing = [(i, j) for i, j in pairs.tolist() if families[i] != families[j]]

@@ -15,7 +15,7 @@ from jaxtyping import Int64, UInt8
 from pipeline import looking
 from pipeline.engines import processes
 from pipeline.likeness import DIGEST, SIDES, alike, fingerprints, sides_agree
-from pipeline.looking import Forest, Run, verified
+from pipeline.looking import Forest, Run, one_by_one, verified
 from pipeline.twins import clusters, twin_pairs
 
 Sprite = UInt8[np.ndarray, "_ _"]
@@ -89,8 +89,8 @@ def test_the_pairs_are_the_same_whoever_looks(
         monkeypatch.setattr(looking, name, bound)
     drawn = corpus(1)
     candidates, sides = every_pair(drawn)
-    here = list(verified(candidates, sides, drawn.__getitem__, map))
-    assert list(verified(candidates, sides, drawn.__getitem__, run)) == here
+    here = list(verified(candidates, sides, one_by_one(drawn.__getitem__), map))
+    assert list(verified(candidates, sides, one_by_one(drawn.__getitem__), run)) == here
     assert len(here) > 15
 
 
@@ -98,11 +98,11 @@ def test_two_processes_find_the_pairs_of_one(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(looking, "FEW", 64)  # here alone: the other process takes what it is given
     drawn = corpus(2, families=30)
     prints = fingerprints(drawn)
-    here = twin_pairs(prints, drawn.__getitem__)
+    here = twin_pairs(prints, one_by_one(drawn.__getitem__))
     with processes(2)() as run:
         assert list(run(str, range(3))) == ["0", "1", "2"]  # the other one is up, or will be
         for _ in range(3):
-            assert np.array_equal(twin_pairs(prints, drawn.__getitem__, run), here)
+            assert np.array_equal(twin_pairs(prints, one_by_one(drawn.__getitem__), run), here)
     assert len(here) > 60
 
 
@@ -115,7 +115,7 @@ def test_rounds_and_portions_of_any_size_join_what_looking_at_every_candidate_jo
         monkeypatch.setattr(looking, name, bound)
     drawn = corpus(seed)
     candidates, sides = every_pair(drawn)
-    found = list(verified(candidates, sides, drawn.__getitem__, map))
+    found = list(verified(candidates, sides, one_by_one(drawn.__getitem__), map))
     alone = [(i, j) for i, j in candidates.tolist() if alike(drawn[i], drawn[j])]
     together = clusters(len(drawn), np.array(found, dtype=np.int64).reshape(-1, 2))
     assert together.tolist() == clusters(len(drawn), np.array(alone, dtype=np.int64).reshape(-1, 2)).tolist()
@@ -159,7 +159,7 @@ def test_each_sprite_of_a_round_is_read_once_and_in_order() -> None:
         return drawn[row]
 
     by_size = np.lexsort((sides[:, 1], sides[:, 0]))
-    portions = looking._portions(by_size.argsort()[some], by_size, look)
+    portions = looking._portions(by_size.argsort()[some], by_size, one_by_one(look))
     assert read == np.unique(some).tolist()
     assert {type(row) for row in read} == {int}
     for portion in portions:
@@ -172,14 +172,14 @@ def test_few_candidates_are_one_portion_and_many_are_four(monkeypatch: pytest.Mo
     pairs, sides = every_pair(drawn)
     by_size = np.lexsort((sides[:, 1], sides[:, 0]))
     places = by_size.argsort()[pairs]
-    assert len(looking._portions(places, by_size, drawn.__getitem__)) == 1
+    assert len(looking._portions(places, by_size, one_by_one(drawn.__getitem__))) == 1
     monkeypatch.setattr(looking, "FEW", 2)
-    portions = looking._portions(places, by_size, drawn.__getitem__)
+    portions = looking._portions(places, by_size, one_by_one(drawn.__getitem__))
     assert len(portions) == looking.PORTIONS == 4
     sizes = [len(portion.pairs) for portion in portions]
     assert max(sizes) - min(sizes) <= 1
     assert sum(sizes) == len(pairs)
-    assert looking._portions(places[:0], by_size, drawn.__getitem__) == []
+    assert looking._portions(places[:0], by_size, one_by_one(drawn.__getitem__)) == []
 
 
 def test_many_that_are_all_alike_are_joined_by_one_look_each(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +196,7 @@ def test_many_that_are_all_alike_are_joined_by_one_look_each(monkeypatch: pytest
         yield from shifted(faces, one, other)
 
     monkeypatch.setattr(looking, "shifted", counted)
-    found = list(verified(candidates, sides, drawn.__getitem__, map))
+    found = list(verified(candidates, sides, one_by_one(drawn.__getitem__), map))
     assert len(found) == len(drawn) - 1
     assert sum(looks) < 2 * len(drawn) < len(candidates) / 10
 
