@@ -11,17 +11,16 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from pipeline.joining import Run
 from pipeline.shard_build import ready
+from pipeline.sharing import Shared
 
 Pool = Callable[[], AbstractContextManager[Run]]
-MANY = 16  # items for each worker of a pool: while there are more, they are short, and two wait for it instead of one
 ORPHAN = 3  # exit status of a worker whose build went away
 GARBAGE = 50_000, 20, 100  # of a worker, as gc.set_threshold takes them
 _STARTING = threading.Lock()
@@ -64,46 +63,12 @@ def processes(workers: int) -> Pool:
             with _without_main():
                 up = [pool.submit(ready) for _ in range(helpers)]  # half a second each, while this one works already
             try:
-                yield lambda function, items: _shared(pool, up, function, items)
+                yield lambda function, items: Shared(pool, up, function, items).results()
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
 
     return opened
-
-
-def _shared(
-    pool: Executor, up: Sequence[Future[None]], function: Callable[[Any], Any], items: Iterable[Any]
-) -> Iterator[Any]:
-    """Yield what a function makes of items, in their order: by the pool's workers that are up, and here meanwhile.
-
-    One or two items wait for each worker, so that it has none to wait for; of the last ones none: they are shared.
-    """
-    left, begun = deque(items), deque[Future[Any]]()
-    try:
-        while left or begun:
-            helpers = sum(one.done() for one in up)
-            each = 1 + (len(left) > len(up)) + (len(left) > MANY * len(up))
-            ahead = helpers * each - sum(not one.done() for one in begun)
-            for _ in range(min(len(left), ahead)):
-                begun.append(pool.submit(function, left.popleft()))
-            if left and not (begun and begun[0].done()):
-                begun.append(_done_here(function, left.popleft()))
-            else:
-                yield begun.popleft().result()
-    finally:
-        for one in begun:
-            one.cancel()
-
-
-def _done_here(function: Callable[[Any], Any], item: Any) -> Future[Any]:  # noqa: ANN401 - whatever the function takes
-    """Return what a function makes of an item as if a worker had: its error is told when its turn comes."""
-    done: Future[Any] = Future()
-    try:
-        done.set_result(function(item))
-    except Exception as error:  # noqa: BLE001 - raised again by `result`
-        done.set_exception(error)
-    return done
 
 
 @contextmanager

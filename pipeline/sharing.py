@@ -1,0 +1,85 @@
+"""Items shared between a pool's workers and this process: each takes the next one when it is free."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from typing import Any
+
+KEPT = 12  # results for each worker that wait to be asked for: more would take memory
+
+
+class Shared:
+    """What a function makes of items, in their order: by the workers of a pool that are up, and here meanwhile.
+
+    Workers begin at once, and are given the next item when one comes back, whatever this process is at: it may do other
+    things before it asks for a result. An item waits for each worker, so that it has none to wait for, unless it is
+    among the last ones, which go to whoever is free.
+    """
+
+    def __init__(
+        self, pool: Executor, up: Sequence[Future[Any]], function: Callable[[Any], Any], items: Iterable[Any]
+    ) -> None:
+        """Begin; each of the pool's workers has begun itself once its future among `up` is done."""
+        self._pool, self._function = pool, function
+        self._left = deque(items)
+        self._begun = deque[Future[Any]]()  # in the items' order: those whose results were not taken yet
+        self._up = self._away = 0  # workers, and items that they have
+        self._lock = threading.RLock()  # results come in a thread of the pool, at once when they are there already
+        for one in up:
+            one.add_done_callback(self._came_up)
+
+    def results(self) -> Iterator[Any]:
+        """Yield the results; an error comes when its item would, and what was not begun by then never is."""
+        try:
+            while (first := self._first()) is not None:
+                yield first.result()
+        finally:
+            with self._lock:
+                self._left.clear()
+                for one in self._begun:
+                    one.cancel()
+
+    def _first(self) -> Future[Any] | None:
+        """Return the next result, which may be away still when nothing is left to do here; None after the last one."""
+        while True:
+            with self._lock:
+                self._hand_out()
+                if not self._left or (self._begun and self._begun[0].done()):
+                    return self._begun.popleft() if self._begun else None
+                item, here = self._left.popleft(), Future[Any]()
+                self._begun.append(here)
+            try:
+                here.set_result(self._function(item))
+            except Exception as error:  # noqa: BLE001 - raised again by `result`
+                here.set_exception(error)
+
+    def _hand_out(self) -> None:
+        with suppress(RuntimeError):  # the pool is broken or closed: who asks for its results hears of it
+            while self._left and self._away < self._waiting() and len(self._begun) < KEPT * self._up:
+                begun = self._pool.submit(self._function, self._left[0])
+                self._left.popleft()
+                self._begun.append(begun)
+                self._away += 1
+                begun.add_done_callback(self._came_back)
+
+    def _waiting(self) -> int:
+        """Return how many items the workers should have now."""
+        return self._up * (1 + (len(self._left) > self._up))
+
+    def _came_up(self, worker: Future[Any]) -> None:
+        with self._lock:
+            if _is_well(worker):
+                self._up += 1
+                self._hand_out()
+
+    def _came_back(self, done: Future[Any]) -> None:
+        with self._lock:
+            self._away -= 1
+            if _is_well(done):
+                self._hand_out()
+
+
+def _is_well(done: Future[Any]) -> bool:
+    return not done.cancelled() and done.exception() is None
