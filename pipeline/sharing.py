@@ -69,15 +69,15 @@ class Shared:
         return self._up * (1 + (len(self._left) > self._up))
 
     def _came_up(self, worker: Future[Any]) -> None:
-        with self._lock:
-            if _is_well(worker):
+        if _is_well(worker):
+            with self._lock:
                 self._up += 1
                 self._hand_out()
 
     def _came_back(self, done: Future[Any]) -> None:
-        with self._lock:
-            self._away -= 1
-            if _is_well(done):
+        if _is_well(done):  # nothing is needed after an error; and a pool may tell of its end under a lock of its own
+            with self._lock:
+                self._away -= 1
                 self._hand_out()
 
 
