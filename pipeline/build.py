@@ -148,7 +148,7 @@ def _gather(job: _Job, index: BuildIndex) -> None:
     pictures = index.undrawn()
     palette = job.vocabulary.palette
     draw = partial(sketch, raw=job.store.root, palette=palette, recipe=job.config.pictures)
-    drawn = job.run(draw, chunks(pictures))  # workers begin with it
+    drawn = job.run(draw, chunks(pictures))  # workers of this machine begin
     if not gathered:
         joining.drop_same(index)
         index.keep("gathered", "yes")

@@ -63,7 +63,7 @@ def processes(workers: int) -> Pool:
             with _without_main():
                 up = [pool.submit(ready) for _ in range(helpers)]  # half a second each, while this one works already
             try:
-                yield lambda function, items: Shared(pool, up, function, items).results()
+                yield lambda function, items: Shared(pool, up, function, items)
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise

@@ -7,15 +7,16 @@ from concurrent.futures import Executor, Future
 from contextlib import suppress
 from typing import Any
 
-KEPT = 12  # results for each worker that wait to be asked for: more would take memory
+ROOM = 64  # items that are begun and whose results were not asked for: more would take memory
+SPARE = 4  # such items for each worker, where there are many workers
 
 
-class Shared:
+class Shared(Iterator[Any]):
     """What a function makes of items, in their order: by the workers of a pool that are up, and here meanwhile.
 
     Workers begin at once, and are given the next item when one comes back, whatever this process is at: it may do other
     things before it asks for a result. An item waits for each worker, so that it has none to wait for, unless it is
-    among the last ones, which go to whoever is free.
+    among the last ones, which go to whoever is free. An error comes when its item would, and ends the whole.
     """
 
     def __init__(
@@ -30,23 +31,23 @@ class Shared:
         for one in up:
             one.add_done_callback(self._came_up)
 
-    def results(self) -> Iterator[Any]:
-        """Yield the results; an error comes when its item would, and what was not begun by then never is."""
+    def __next__(self) -> Any:  # noqa: ANN401 - whatever the function gives
+        """Return the next result."""
+        first = self._first()
+        if first is None:
+            raise StopIteration
         try:
-            while (first := self._first()) is not None:
-                yield first.result()
-        finally:
-            with self._lock:
-                self._left.clear()
-                for one in self._begun:
-                    one.cancel()
+            return first.result()
+        except BaseException:
+            self._end()
+            raise
 
     def _first(self) -> Future[Any] | None:
-        """Return the next result, which may be away still when nothing is left to do here; None after the last one."""
+        """Return the next result, which may be away still when nothing is to be done here; None after the last one."""
         while True:
             with self._lock:
                 self._hand_out()
-                if not self._left or (self._begun and self._begun[0].done()):
+                if not self._left or self._is_full() or (self._begun and self._begun[0].done()):
                     return self._begun.popleft() if self._begun else None
                 item, here = self._left.popleft(), Future[Any]()
                 self._begun.append(here)
@@ -55,9 +56,17 @@ class Shared:
             except Exception as error:  # noqa: BLE001 - raised again by `result`
                 here.set_exception(error)
 
+    def _end(self) -> None:
+        """Begin nothing more."""
+        with self._lock:
+            self._left.clear()
+            begun, self._begun = self._begun, deque()
+        for one in begun:
+            one.cancel()
+
     def _hand_out(self) -> None:
         with suppress(RuntimeError):  # the pool is broken or closed: who asks for its results hears of it
-            while self._left and self._away < self._waiting() and len(self._begun) < KEPT * self._up:
+            while self._left and self._away < self._waiting() and not self._is_full():
                 begun = self._pool.submit(self._function, self._left[0])
                 self._left.popleft()
                 self._begun.append(begun)
@@ -67,6 +76,9 @@ class Shared:
     def _waiting(self) -> int:
         """Return how many items the workers should have now."""
         return self._up * (1 + (len(self._left) > self._up))
+
+    def _is_full(self) -> bool:
+        return len(self._begun) >= max(ROOM, SPARE * self._up)
 
     def _came_up(self, worker: Future[Any]) -> None:
         if _is_well(worker):

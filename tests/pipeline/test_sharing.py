@@ -57,7 +57,7 @@ def test_results_come_in_the_order_of_their_items_however_long_each_takes(naps: 
         return place
 
     with at_once(workers) as (pool, up):
-        assert list(Shared(pool, up, work, enumerate(naps)).results()) == list(range(len(naps)))
+        assert list(Shared(pool, up, work, enumerate(naps))) == list(range(len(naps)))
 
 
 def test_workers_begin_before_a_result_is_asked_for_and_go_on_while_none_is() -> None:
@@ -67,8 +67,7 @@ def test_workers_begin_before_a_result_is_asked_for_and_go_on_while_none_is() ->
     for _ in range(5):
         workers.come_back()
     assert len(workers.given) == 2
-    results = shared.results()
-    assert [next(results) for _ in range(5)] == ["0", "1", "2", "3", "4"]
+    assert [next(shared) for _ in range(5)] == ["0", "1", "2", "3", "4"]
 
 
 def test_few_results_wait_to_be_asked_for() -> None:
@@ -78,15 +77,14 @@ def test_few_results_wait_to_be_asked_for() -> None:
     while workers.given:
         workers.come_back()
         done += 1
-    assert done == sharing.KEPT
-    results = shared.results()
-    assert [next(results) for _ in range(done)] == [str(place) for place in range(done)]
+    assert done == sharing.ROOM
+    assert [next(shared) for _ in range(done)] == [str(place) for place in range(done)]
     assert workers.given  # and there is room again
 
 
 def test_the_last_items_go_to_whoever_is_free() -> None:
     workers = Workers()
-    results = Shared(workers, [UP], str, range(3)).results()
+    results = Shared(workers, [UP], str, range(3))
     assert len(workers.given) == 2
     workers.come_back()
     assert len(workers.given) == 1, "the last item waits for no worker that is at work"
@@ -105,7 +103,7 @@ def test_this_process_works_until_the_first_result_is_there() -> None:
             workers.come_back()  # item 0, at last: which is `here` too, for we are the workers' hands
         return item
 
-    results = Shared(workers, [UP], work, range(100)).results()
+    results = Shared(workers, [UP], work, range(100))
     assert next(results) == 0
     assert here == [2, 3, 4, 5, 0]
 
@@ -121,13 +119,13 @@ def test_a_worker_that_begins_late_is_given_its_part_at_once() -> None:
 def test_a_worker_that_never_begins_leaves_all_of_it_here() -> None:
     workers, gone = Workers(), Future[None]()
     gone.set_exception(BrokenExecutor("it ran out of memory"))
-    assert list(Shared(workers, [gone], str, range(9)).results()) == [str(place) for place in range(9)]
+    assert list(Shared(workers, [gone], str, range(9))) == [str(place) for place in range(9)]
     assert not workers.given
 
 
 def test_what_a_lost_worker_had_is_told_when_its_turn_comes() -> None:
     workers = Workers()
-    results = Shared(workers, [UP], str, range(9)).results()
+    results = Shared(workers, [UP], str, range(9))
     workers.come_back()
     workers.broken = True
     for asked, _ in workers.given:
@@ -144,7 +142,7 @@ def test_after_an_error_nothing_more_is_begun() -> None:
         begun.append(item)
         return 1 // (item - 2)
 
-    results = Shared(workers, [UP], work, range(50)).results()
+    results = Shared(workers, [UP], work, range(50))
     workers.come_back()
     assert next(results) == -1
     workers.come_back()
@@ -153,16 +151,44 @@ def test_after_an_error_nothing_more_is_begun() -> None:
     with pytest.raises(ZeroDivisionError):
         next(results)
     before = len(begun)
+    assert list(results) == []
     while workers.given:
         asked, _ = workers.given.popleft()
         assert asked.cancelled()
     assert len(begun) == before
 
 
-def test_closing_early_leaves_nothing_under_way() -> None:
-    met = threading.Event()
-    with at_once(2) as (pool, up):
-        results = Shared(pool, up, lambda item: item if item < 1 else met.wait(60), range(1000)).results()
-        assert next(results) == 0
-        met.set()
-        results.close()  # type: ignore[attr-defined]  # a generator
+def test_where_the_first_result_stays_away_this_process_waits_for_it_in_the_end() -> None:
+    workers, here = Workers(), list[int]()
+
+    def work(item: int) -> int:
+        here.append(item)
+        if len(here) == sharing.ROOM - 2:  # all there is room for, but for the two that are away
+            threading.Timer(0.05, workers.come_back).start()
+        return item
+
+    results = Shared(workers, [UP], work, range(500))
+    assert next(results) == 0
+    assert here == [*range(2, sharing.ROOM), 0]
+
+
+def test_a_pool_that_tells_of_its_end_under_a_lock_of_its_own_is_not_kept_waiting() -> None:
+    stuck = list[bool]()
+
+    class Ending(Workers):
+        """Breaks while it is given an item, and tells of that in a thread of its own before it answers."""
+
+        def submit(self, function: Callable[..., Any], /, *args: Any, **given: Any) -> Future[Any]:
+            for asked, _ in () if self.broken else self.given:
+                self.broken = True
+                telling = threading.Thread(target=asked.set_exception, args=(BrokenExecutor("gone"),), daemon=True)
+                telling.start()
+                telling.join(5)
+                stuck.append(telling.is_alive())
+            return super().submit(function, *args, **given)
+
+    results = Shared(Ending(), [UP], str, range(9))
+    with pytest.raises(BrokenExecutor, match="gone"):
+        next(results)
+    assert stuck == [False]
+    assert list(results) == []
